@@ -1,0 +1,1 @@
+//! Reverse mode and forward-over-reverse on programs: graph to graph.

@@ -1,0 +1,1 @@
+//! Loads and lints the cost models, encodings and hardware files.

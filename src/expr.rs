@@ -1,0 +1,1 @@
+//! The formula language of the cost models.

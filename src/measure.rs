@@ -1,0 +1,1 @@
+//! Fills a Measurement: size, condition, sparsity, subnormalization, tolerance, classical runs.

@@ -1,0 +1,40 @@
+//! The thread pool, made once by the program and handed down.
+
+use crate::error::{Error, Result};
+
+/// A pool of worker threads; every parallel stage takes one by reference.
+#[derive(Debug)]
+pub struct Threads {
+    pool: rayon::ThreadPool,
+    count: usize,
+}
+
+impl Threads {
+    /// A pool of `count` threads; 0 means one for each core that the process may use.
+    ///
+    /// # Errors
+    /// When the operating system refuses to start the threads.
+    pub fn new(count: usize) -> Result<Self> {
+        let count = if count == 0 { std::thread::available_parallelism().map_or(1, |n| n.get()) } else { count };
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("worker-{i}")).build().map_err(
+                |e| Error::resource("parallel::pool", format!("--threads {count}"), e, "ask for fewer threads"),
+            )?;
+        Ok(Threads { pool, count })
+    }
+
+    /// How many threads the pool holds.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Runs `work` inside the pool, so that rayon calls in it use these threads.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
+    /// The argument that faer's routines take for their parallelism.
+    pub fn faer(&self) -> faer::Par {
+        if self.count <= 1 { faer::Par::Seq } else { faer::Par::rayon(self.count) }
+    }
+}

@@ -1,0 +1,1 @@
+//! The arrows in order: the only file that names every stage.

@@ -1,0 +1,1 @@
+//! Cost tables under regression: export, comparison, CI formats.

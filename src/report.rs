@@ -1,0 +1,3 @@
+//! Renders a finished analysis; computes no number itself.
+
+pub mod document;

@@ -1,0 +1,82 @@
+//! The report as plain data: `report.json` is exactly this.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cost::CostRow;
+use crate::crossover::{CrossoverRow, Verdict};
+use crate::measurement::Measurement;
+use crate::simulate::SimulationRow;
+
+/// Version of the JSON layout; additive changes only within a major version.
+pub const SCHEMA_VERSION: &str = "1.0";
+
+/// The whole report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this layout.
+    pub schema_version: String,
+    /// What made it.
+    pub tool: Tool,
+    /// From what it was made.
+    pub provenance: Provenance,
+    /// One entry per snapshot and block.
+    pub cases: Vec<Case>,
+}
+
+/// The program that made a report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `breakeven`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// An input file and its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct InputDigest {
+    /// File name, relative to the run directory.
+    pub path: String,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+/// Everything that determines the numbers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// Every file read, models and hardware included.
+    pub inputs: Vec<InputDigest>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// `f64` or `f32`.
+    pub precision: String,
+    /// Hardware ids.
+    pub hardware: Vec<String>,
+    /// The options that were in force.
+    #[serde(default)]
+    pub options: std::collections::BTreeMap<String, String>,
+}
+
+/// One linear system with everything said about it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Case {
+    /// What was measured.
+    #[serde(flatten)]
+    pub measurement: Measurement,
+    /// Every model's cost in every scenario.
+    pub costs: Vec<CostRow>,
+    /// Break-even points.
+    pub crossovers: Vec<CrossoverRow>,
+    /// One verdict per scenario and hardware pair.
+    pub verdicts: Vec<Verdict>,
+    /// The headline verdict.
+    pub verdict: Option<Verdict>,
+    /// Verified claims.
+    pub simulation: Vec<SimulationRow>,
+    /// Why a case was not simulated; absent when it was, or when simulation was off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation_skipped: Option<String>,
+}

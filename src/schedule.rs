@@ -1,0 +1,1 @@
+//! The Q-Newton scheduler: estimate, price both sides, choose, log why.

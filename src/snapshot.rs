@@ -1,0 +1,3 @@
+//! Reads training snapshots and plain matrices; every byte from outside is checked here.
+
+pub mod array;

@@ -1,0 +1,1 @@
+//! Eigenvalues, inertia and condition numbers with brackets.

@@ -1,0 +1,1 @@
+//! Dense row-major arrays and the kernels that the programs run on.

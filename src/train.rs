@@ -1,0 +1,1 @@
+//! Trains small networks and writes run directories.

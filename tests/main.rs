@@ -1,0 +1,12 @@
+//! The one integration binary (fast to link); a module per theme.
+
+mod cli;
+mod numerics;
+mod regress;
+mod report;
+mod simulate;
+mod snapshot;
+mod spectrum;
+mod structure;
+mod symbolic;
+mod train;
