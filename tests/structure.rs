@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// A module uses only floors below its own, or its own (docs/architecture.md).
 const FLOORS: &[(&str, u8)] = &[
     ("error", 0),
+    ("atomic", 0),
     ("parallel", 0),
     ("tensor", 1),
     ("snapshot", 1),
