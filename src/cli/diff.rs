@@ -71,9 +71,13 @@ pub fn run(args: DiffArgs, io: &Context) -> Result<ExitStatus> {
 pub fn read_report(path: &Path) -> Result<Value> {
     let path = if path.is_dir() { path.join("report.json") } else { path.to_path_buf() };
     let place = path.display().to_string();
-    let size = std::fs::metadata(&path).map_err(|e| Error::io(&place, &e))?.len();
     let bad =
         |what: String| Error::input("cli::report", &place, what, "give a report.json written by `breakeven analyze`");
+    let size = match std::fs::metadata(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(bad("no such file".into())),
+        Err(e) => return Err(Error::io(&place, &e)),
+        Ok(meta) => meta.len(),
+    };
     if size > MAX_REPORT_BYTES {
         return Err(bad(format!("{size} bytes are more than a report has")));
     }
