@@ -11,6 +11,7 @@ pub mod config;
 pub mod context;
 pub mod cost;
 pub mod crossover;
+pub mod diff;
 pub mod explain;
 pub mod inspect;
 pub mod man;
@@ -100,6 +101,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Explain(args) => explain::run(args, &io),
         #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
+        Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),
     }

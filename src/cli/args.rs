@@ -96,6 +96,24 @@ pub enum Format {
     Csv,
     /// The table, for a web page or a pull request.
     Markdown,
+    /// A web page (diff).
+    #[value(hide = true)]
+    Html,
+    /// JUnit XML (check).
+    #[value(hide = true)]
+    Junit,
+    /// SARIF 2.1.0 (check).
+    #[value(hide = true)]
+    Sarif,
+    /// Bencher metric format (check).
+    #[value(hide = true)]
+    Bencher,
+    /// GitHub annotations (check).
+    #[value(hide = true)]
+    Github,
+    /// github-action-benchmark (check).
+    #[value(hide = true)]
+    GithubBenchmark,
 }
 
 /// The subcommands, in the order of the help page.
@@ -122,6 +140,8 @@ pub enum Command {
     /// The derivation of one reported number, from file to formula to value.
     #[cfg(any())]
     Explain(super::explain::ExplainArgs),
+    /// Two reports side by side.
+    Diff(super::diff::DiffArgs),
     /// One figure.
     #[cfg(any())]
     Plot(super::plot::PlotArgs),

@@ -55,8 +55,12 @@ pub struct File {
 pub fn load(mut globals: Globals) -> Result<(Globals, File)> {
     let Some(path) = globals.config.clone() else { return Ok((globals, File::default())) };
     let place = path.display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&place, &e))?;
     let bad = |what: String| Error::usage("cli::config", &place, what, "the keys are the long options' names");
+    let text = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(bad("no such file".into())),
+        Err(e) => return Err(Error::io(&place, &e)),
+        Ok(text) => text,
+    };
     let mut table: toml::Table =
         text.parse().map_err(|e: toml::de::Error| bad(e.to_string().trim_end().to_string()))?;
     // Both spellings of an option's name are accepted, as on many command lines.

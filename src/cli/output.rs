@@ -21,6 +21,8 @@ pub struct Output {
     pub table: Option<Table>,
     /// What `--format text` prints; empty: the table, aligned.
     pub text: String,
+    /// Finished text for other formats; these go before the table.
+    pub forms: Vec<(Format, String)>,
 }
 
 /// Named columns and rows of cells.
@@ -116,12 +118,19 @@ pub fn short_number(x: f64) -> String {
 impl Output {
     /// A result that is a table and the same rows as JSON.
     pub fn table(json: Value, table: Table) -> Self {
-        Output { json, table: Some(table), text: String::new() }
+        Output { json, table: Some(table), ..Output::default() }
     }
 
     /// A result that reads as prose and has no table.
     pub fn text(json: Value, text: impl Into<String>) -> Self {
-        Output { json, table: None, text: text.into() }
+        Output { json, text: text.into(), ..Output::default() }
+    }
+
+    /// The same result with a finished text for one more format.
+    #[must_use]
+    pub fn with_form(mut self, format: Format, text: impl Into<String>) -> Self {
+        self.forms.push((format, text.into()));
+        self
     }
 
     /// The result in one form, with a newline at the end.
@@ -134,6 +143,10 @@ impl Output {
                 Error::usage("cli::format", "--format", "this result is not a table", "use text or json")
             })
         };
+        let with_newline = |text: &str| if text.ends_with('\n') { text.to_string() } else { format!("{text}\n") };
+        if let Some((_, text)) = self.forms.iter().find(|(f, _)| *f == format) {
+            return Ok(with_newline(text));
+        }
         match format {
             Format::Json => {
                 let mut text = serde_json::to_string_pretty(&self.json)
@@ -144,7 +157,18 @@ impl Output {
             Format::Csv => table()?.csv(),
             Format::Markdown => Ok(table()?.markdown()),
             Format::Text if self.text.is_empty() => Ok(self.table.as_ref().map_or(String::new(), Table::aligned)),
-            Format::Text => Ok(if self.text.ends_with('\n') { self.text.clone() } else { format!("{}\n", self.text) }),
+            Format::Text => Ok(with_newline(&self.text)),
+            Format::Html
+            | Format::Junit
+            | Format::Sarif
+            | Format::Bencher
+            | Format::Github
+            | Format::GithubBenchmark => Err(Error::usage(
+                "cli::format",
+                "--format",
+                "this command does not write that format",
+                "use text, json, csv or markdown",
+            )),
         }
     }
 }
@@ -270,6 +294,9 @@ impl ExportFile {
             Some("csv") => Format::Csv,
             Some("md" | "markdown") => Format::Markdown,
             Some("txt" | "text") => Format::Text,
+            Some("html") => Format::Html,
+            Some("xml") => Format::Junit,
+            Some("sarif") => Format::Sarif,
             _ => {
                 return Err(Error::usage(
                     "cli::export",
