@@ -1,5 +1,8 @@
 //! Hessian, Gauss-Newton and Fisher operators, whole or by block; damping and pruning.
 
+pub mod damping;
+pub mod pruning;
+
 use crate::error::Result;
 use faer::{Mat, MatMut, MatRef};
 
