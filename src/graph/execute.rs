@@ -41,6 +41,20 @@ impl<T: Real> Primal<T> {
         Primal { leaves, constants, slots, scratch: Vec::new() }
     }
 
+    /// The same values rounded to another scalar, for a lane pass in it.
+    pub fn rounded<U: Real>(&self) -> Primal<U> {
+        let round = |x: &Vec<T>| x.iter().map(|v| U::of(v.wide())).collect::<Vec<U>>();
+        Primal {
+            leaves: Leaves {
+                params: self.leaves.params.iter().map(round).collect(),
+                inputs: Arc::new(self.leaves.inputs.iter().map(round).collect()),
+            },
+            constants: self.constants.iter().map(round).collect(),
+            slots: self.slots.iter().map(round).collect(),
+            scratch: Vec::new(),
+        }
+    }
+
     /// Parameter tensors, to be changed before a new [`Primal::run`].
     pub fn params_mut(&mut self) -> &mut [Vec<T>] {
         &mut self.leaves.params
@@ -209,7 +223,9 @@ fn lanes<T: Real>(out: &mut [T], x: &[T], to: usize, from: usize, f: impl Fn(&mu
 fn map<T: Real>(out: &mut [T], a: &[T], f: Func) {
     let step = |x: T| if x > T::ZERO { T::ONE } else { T::ZERO };
     match f {
-        Func::Relu => elementwise::unary(out, a, |x| if x > T::ZERO || !x.finite() && x != T::MIN { x } else { T::ZERO }),
+        Func::Relu => {
+            elementwise::unary(out, a, |x| if x > T::ZERO || !x.finite() && x != T::MIN { x } else { T::ZERO })
+        }
         Func::Step => elementwise::unary(out, a, step),
         Func::Recip => elementwise::unary(out, a, |x| T::ONE / x),
         Func::Abs => elementwise::unary(out, a, |x| if x < T::ZERO { -x } else { x }),
@@ -264,8 +280,8 @@ impl Product {
             }
             // one wide product, unpacked from [m, k·n] to [k, m, n]
             (false, true) if single && g.n < THIN && g.m >= 8 => {
-                let (product, rest) = room(scratch, k * g.m * g.n + if g.tb { 0 } else { k * g.k * g.n })
-                    .split_at_mut(k * g.m * g.n);
+                let (product, rest) =
+                    room(scratch, k * g.m * g.n + if g.tb { 0 } else { k * g.k * g.n }).split_at_mut(k * g.m * g.n);
                 let wide = Gemm { n: k * g.n, ..g };
                 if g.tb {
                     gemm(product, a, b, wide, false, par);
