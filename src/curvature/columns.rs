@@ -3,7 +3,7 @@
 use super::SymmetricOperator;
 use super::block::Block;
 use super::lanes::{Linear, Part};
-use super::prepared::{Prepared, State};
+use super::prepared::{Precision, Prepared};
 use crate::error::{Error, Result};
 use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
@@ -67,9 +67,10 @@ impl<'p> Columns<'p> {
             .map(|(&i, node)| Part { node, offset: self.block.tensors[i].offset, size: self.block.tensors[i].size })
             .collect();
         let threads = self.prepared.threads;
-        match &self.prepared.state {
-            State::F64(leaves) => Map::F64(Linear::new(program, leaves, &inputs, outputs, threads)),
-            State::F32(leaves) => Map::F32(Linear::new(program, leaves, &inputs, outputs, threads)),
+        let leaves = &self.prepared.leaves;
+        match self.prepared.precision {
+            Precision::F64 => Map::F64(Linear::new(program, leaves, &inputs, outputs, threads)),
+            Precision::F32 => Map::F32(Linear::new(program, leaves, &inputs, outputs, threads)),
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Linear<T> {
 
 impl<T: Real> Linear<T> {
     /// Plans the map from the tangents `inputs` to `outputs` and evaluates what does not depend on tangents.
-    pub fn new(program: Program, leaves: &Leaves<T>, inputs: &[Part], outputs: Vec<Part>, threads: &Threads) -> Self {
+    pub fn new(program: Program, leaves: &Leaves<f64>, inputs: &[Part], outputs: Vec<Part>, threads: &Threads) -> Self {
         let slots = inputs
             .iter()
             .filter_map(|part| match program.node(part.node?).op {
@@ -50,8 +50,9 @@ impl<T: Real> Linear<T> {
             .collect();
         let wanted: Vec<NodeId> = outputs.iter().filter_map(|o| o.node).collect();
         let schedule = Schedule::new(Arc::new(program), &wanted);
-        let mut primal = Primal::new(&schedule, leaves.clone());
+        let mut primal = Primal::<f64>::new(&schedule, leaves.clone());
         threads.run(|| primal.run(&schedule, threads.faer()));
+        let primal = primal.rounded();
         let lanes = (ELEMENTS / schedule.lane_elements().max(1)).clamp(4, 64);
         Linear { schedule, primal, inputs: slots, outputs, lanes, pool: Mutex::default() }
     }
