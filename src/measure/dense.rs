@@ -347,7 +347,7 @@ fn companion_kappa(
             let of = if lambda == 0.0 { name.to_string() } else { format!("{name}+λI") };
             Ok(spectrum.map(|x| x + lambda).condition(&of, &method).kappa)
         }
-        Companion::Factor(g) => super::low_rank::kappa(name, g, n, rule, par, place),
+        Companion::Factor(f) => super::low_rank::kappa(name, f, n, rule, par, place),
     }
 }
 

@@ -14,7 +14,7 @@ pub type Progress<'a> = &'a (dyn Fn(&str, f64) + Sync);
 pub enum Companion {
     /// The N × N matrix.
     Dense(Mat<f64>),
-    /// C = GᵀG by its factor G (rank × N): sums over samples are already scaled into the rows.
+    /// C = FFᵀ by its factor F (N × rank): weights of the samples are already in the columns.
     Factor(Mat<f64>),
 }
 

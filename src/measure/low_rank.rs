@@ -1,4 +1,4 @@
-//! Curvatures C = GᵀG of rank ≪ N by their factor G (rank × N): the spectrum through the Gram matrix GGᵀ, never N².
+//! Curvatures C = FFᵀ of rank ≪ N by their factor F (N × rank): the spectrum through the Gram matrix FᵀF, never N².
 
 use crate::curvature::damping::DampingRule;
 use crate::error::{Error, Result};
@@ -9,9 +9,9 @@ use crate::spectrum::scale::{exponent, frobenius, max_abs, scaled, times_pow2};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
-/// The non-zero part of the spectrum of C = GᵀG, and max|c_ij|, in units of 2^(2k).
+/// The spectrum of C = FFᵀ and max|c_ij|, both of the matrix times 2^(2k).
 pub struct Gram {
-    /// Eigenvalues of GGᵀ, with N − rank exact zeros added when N exceeds the rank.
+    /// Eigenvalues of FᵀF, with N − rank exact zeros added when N exceeds the rank.
     pub spectrum: Eigenvalues,
     /// max|c_ij| = max c_ii, since C is positive semidefinite.
     pub max_abs: f64,
@@ -19,36 +19,39 @@ pub struct Gram {
     pub exponent: i32,
 }
 
-/// Spectrum of GᵀG through GGᵀ.
+/// Spectrum of FFᵀ through FᵀF.
 ///
 /// # Errors
-/// A factor that is empty, of the wrong width, or not finite.
-pub fn gram(g: MatRef<'_, f64>, n: usize, par: Par, place: &str) -> Result<Gram> {
-    let rank = g.nrows();
-    let max = max_abs(g);
-    if g.ncols() != n || n == 0 || !max.is_finite() {
-        let what = format!("a factor of {rank} × {} for a matrix of size {n}, largest entry {max}", g.ncols());
-        return Err(Error::input("measure::factor", place, what, "give a finite factor of N columns"));
+/// A factor that is empty, of the wrong height, or not finite.
+pub fn gram(f: MatRef<'_, f64>, n: usize, par: Par, place: &str) -> Result<Gram> {
+    let rank = f.ncols();
+    let max = max_abs(f);
+    if f.nrows() != n || n == 0 || !max.is_finite() {
+        let what = format!("a factor of {} × {rank} for a matrix of size {n}, largest entry {max}", f.nrows());
+        return Err(Error::input("measure::factor", place, what, "give a finite factor of N rows"));
     }
     let k = -exponent(max);
-    let g = scaled(g, k);
-    let column = |j: usize| g.col(j).iter().map(|x| x * x).sum::<f64>();
-    let max_abs = (0..n).map(column).fold(0.0, f64::max);
+    let f = scaled(f, k);
+    let mut diagonal = vec![0.0; n];
+    for j in 0..rank {
+        diagonal.iter_mut().zip(f.col(j).iter()).for_each(|(d, x)| *d += x * x);
+    }
+    let max_abs = diagonal.iter().copied().fold(0.0, f64::max);
     // the smaller of the two Gram matrices has every non-zero eigenvalue
     let small = rank.min(n);
     let mut product = Mat::<f64>::zeros(small, small);
     if rank <= n {
-        matmul(product.as_mut(), Accum::Replace, g.as_ref(), g.transpose(), 1.0, par);
+        matmul(product.as_mut(), Accum::Replace, f.transpose(), f.as_ref(), 1.0, par);
     } else {
-        matmul(product.as_mut(), Accum::Replace, g.transpose(), g.as_ref(), 1.0, par);
+        matmul(product.as_mut(), Accum::Replace, f.as_ref(), f.transpose(), 1.0, par);
     }
     let product = Mat::from_fn(small, small, |i, j| product[(i.max(j), i.min(j))]);
     let (mut values, certificate) = dense_eigen::values(product.as_ref(), par)?;
-    // rounding of the Gram product itself: γ·‖G‖_F²
+    // rounding of the Gram product itself: γ·‖F‖_F²
     let inner = rank.max(n) as f64;
-    let fro = frobenius(g.as_ref());
+    let fro = frobenius(f.as_ref());
     let rounding = inner * f64::EPSILON * fro * fro;
-    // GᵀG has no negative eigenvalue
+    // FFᵀ has no negative eigenvalue
     values.iter_mut().for_each(|x| *x = x.max(0.0));
     values.resize(n, 0.0);
     let spectrum = Eigenvalues {
@@ -59,17 +62,17 @@ pub fn gram(g: MatRef<'_, f64>, n: usize, par: Par, place: &str) -> Result<Gram>
     Ok(Gram { spectrum, max_abs, exponent: k })
 }
 
-/// κ of GᵀG + λI; when N exceeds the rank, σ_min is λ exactly.
+/// κ of FFᵀ + λI; when N exceeds the rank, σ_min is λ exactly.
 ///
 /// # Errors
 /// As [`gram`].
-pub fn kappa(name: &str, g: &Mat<f64>, n: usize, rule: DampingRule, par: Par, place: &str) -> Result<Measured> {
-    let gram = gram(g.as_ref(), n, par, &format!("{place}, {name}"))?;
+pub fn kappa(name: &str, f: &Mat<f64>, n: usize, rule: DampingRule, par: Par, place: &str) -> Result<Measured> {
+    let gram = gram(f.as_ref(), n, par, &format!("{place}, {name}"))?;
     let lambda = match rule {
         DampingRule::Absolute(x) => times_pow2(x, 2 * gram.exponent),
         _ => rule.lambda(gram.max_abs),
     };
-    let rank = g.nrows();
+    let rank = f.ncols();
     let method = format!(
         "Gram matrix of the rank-{} factor of the {name}, λ = {:.6e}",
         rank.min(n),

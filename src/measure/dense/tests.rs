@@ -62,8 +62,8 @@ fn saddle_free_damping_solves_with_the_absolute_matrix() {
 
 #[test]
 fn companions_use_their_own_largest_entry() {
-    let g = Mat::from_fn(3, 30, |i, j| ((i * 31 + j) as f64).sin());
-    let c = Mat::from_fn(30, 30, |i, j| (0..3).map(|k| g[(k, i)] * g[(k, j)]).sum());
+    let g = Mat::from_fn(30, 3, |i, j| ((j * 31 + i) as f64).sin());
+    let c = Mat::from_fn(30, 30, |i, j| (0..3).map(|k| g[(i, k)] * g[(j, k)]).sum());
     let m = run(SystemInput {
         damping: DampingRule::PAPER,
         ggn: Some(Companion::Dense(c.clone())),

@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 
 fn factor(rank: usize, n: usize) -> Mat<f64> {
     let noise = gaussian(rank * n, &mut ChaCha8Rng::seed_from_u64(3));
-    Mat::from_fn(rank, n, |i, j| noise[i * n + j] * 0.1f64.powi(i as i32 % 4))
+    Mat::from_fn(n, rank, |i, j| noise[i + j * n] * 0.1f64.powi(j as i32 % 4))
 }
 
 fn dense(g: &Mat<f64>) -> Mat<f64> {
-    let n = g.ncols();
-    Mat::from_fn(n, n, |i, j| (0..g.nrows()).map(|k| g[(k, i)] * g[(k, j)]).sum())
+    let n = g.nrows();
+    Mat::from_fn(n, n, |i, j| (0..g.ncols()).map(|k| g[(i, k)] * g[(j, k)]).sum())
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn the_gram_route_agrees_with_the_whole_matrix() {
     for (rank, n) in [(5usize, 40usize), (40, 40), (60, 40), (1, 3)] {
         for scale in [1e-100, 1.0, 1e100] {
             let g = factor(rank, n);
-            let g = Mat::from_fn(rank, n, |i, j| g[(i, j)] * scale);
+            let g = Mat::from_fn(n, rank, |i, j| g[(i, j)] * scale);
             let c = dense(&g);
             let found = gram(g.as_ref(), n, Par::Seq, "test").unwrap();
             let back = |x: f64| times_pow2(x, -2 * found.exponent);
@@ -49,7 +49,7 @@ fn undamped_and_rank_deficient_is_singular() {
 }
 
 #[test]
-fn a_factor_of_the_wrong_width_is_refused() {
+fn a_factor_of_the_wrong_height_is_refused() {
     assert_eq!(gram(factor(5, 40).as_ref(), 39, Par::Seq, "test").err().unwrap().class.exit_code(), 3);
     let mut g = factor(2, 3);
     g[(1, 1)] = f64::NAN;
