@@ -369,6 +369,7 @@ fn simulate(cases: &mut [Case]) {
                 success_probability: Some(0.41),
                 passed: !(i == 3 && factor > 0.5),
                 notes: vec!["dilation encoding".into()],
+                ..SimulationRow::default()
             });
         }
     }

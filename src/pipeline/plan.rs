@@ -1,0 +1,290 @@
+//! What an analysis will do, validated: the options of the command line and their defaults, as plain data.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where the systems come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The training run embedded in the program.
+    Sample,
+    /// Run directories, single snapshots or matrices.
+    Paths(Vec<PathBuf>),
+}
+
+/// Everything that `analyze` and `measure` were asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The systems.
+    pub input: Input,
+    /// The graph, when a folder has several.
+    pub graph: Option<PathBuf>,
+    /// The batch, when a folder has several.
+    pub batch: Option<PathBuf>,
+    /// A glob over the file names of the snapshots.
+    pub snapshots: Option<String>,
+    /// The right-hand side of a plain matrix.
+    pub rhs: Option<PathBuf>,
+    /// Which matrix.
+    pub curvature: Curvature,
+    /// Which blocks; `None`: full while N ≤ 6,000, else layers.
+    pub scope: Option<Scope>,
+    /// λ; `None`: relative:5e-3 for snapshots, none for matrices.
+    pub damping: Option<DampingRule>,
+    /// Entries dropped before damping.
+    pub prune: PruneRule,
+    /// Arithmetic of the curvature.
+    pub precision: Precision,
+    /// Hardware ids; empty: the default pair.
+    pub hardware: Vec<String>,
+    /// Scenario ids; empty: all in the build.
+    pub scenarios: Vec<String>,
+    /// A folder of the user's own models and hardware.
+    pub models: Option<PathBuf>,
+    /// Which cases the simulator takes.
+    pub simulate: Simulate,
+    /// Factor by which the range of gate times is widened on both sides to find the crossover-relevant cases.
+    pub simulate_band: f64,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Bytes that may be used; `None`: no limit is known.
+    pub max_memory: Option<u64>,
+}
+
+/// The full scope is the default up to this size.
+pub const FULL_SCOPE_LIMIT: usize = 6_000;
+
+/// Which symmetric matrix of the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curvature {
+    /// The exact Hessian.
+    #[default]
+    Hessian,
+    /// Jᵀ·(∂²ℓ/∂z²)·J over the batch.
+    Ggn,
+    /// Σ g_i·g_iᵀ over the samples of the batch.
+    EmpiricalFisher,
+}
+
+/// Which diagonal blocks become cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole matrix.
+    Full,
+    /// One block per parameter tensor.
+    Layers,
+    /// One block per module (weight and bias together).
+    Module,
+    /// The block of one tensor or module.
+    Layer(String),
+}
+
+/// How λ is found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DampingRule {
+    /// λ = 0.
+    None,
+    /// λ as given.
+    Absolute(f64),
+    /// λ = factor·max|a_ij| over the matrix being damped.
+    Relative(f64),
+}
+
+/// Which entries are dropped before damping.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum PruneRule {
+    /// All are kept.
+    #[default]
+    None,
+    /// At most d entries in every row and column.
+    RowCount(usize),
+    /// This fraction of the entries, the largest.
+    Ratio(f64),
+    /// Those with |h_ij| > threshold·max|h_ij|.
+    Threshold(f64),
+}
+
+/// Arithmetic of the curvature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// Double.
+    #[default]
+    F64,
+    /// Single.
+    F32,
+}
+
+/// Which cases the simulator takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Simulate {
+    /// Those that are crossover-relevant.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// All.
+    All,
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() => Ok(x),
+        _ => Err(format!("`{text}` is not a finite number")),
+    }
+}
+
+impl FromStr for Curvature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "hessian" => Ok(Curvature::Hessian),
+            "ggn" => Ok(Curvature::Ggn),
+            "empirical-fisher" => Ok(Curvature::EmpiricalFisher),
+            _ => Err("choose hessian, ggn or empirical-fisher".into()),
+        }
+    }
+}
+
+impl fmt::Display for Curvature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Curvature::Hessian => "hessian",
+            Curvature::Ggn => "ggn",
+            Curvature::EmpiricalFisher => "empirical-fisher",
+        })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "full" => Ok(Scope::Full),
+            None if text == "layers" => Ok(Scope::Layers),
+            None if text == "module" => Ok(Scope::Module),
+            Some(("layer", name)) if !name.is_empty() => Ok(Scope::Layer(name.to_string())),
+            _ => Err("choose full, layers, module or layer:NAME".into()),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Full => f.write_str("full"),
+            Scope::Layers => f.write_str("layers"),
+            Scope::Module => f.write_str("module"),
+            Scope::Layer(name) => write!(f, "layer:{name}"),
+        }
+    }
+}
+
+impl FromStr for DampingRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let positive = |text: &str| match finite(text)? {
+            x if x >= 0.0 => Ok(x),
+            x => Err(format!("a damping is not negative, but {x} is")),
+        };
+        match text.split_once(':') {
+            None if text == "none" => Ok(DampingRule::None),
+            Some(("relative", factor)) => Ok(DampingRule::Relative(positive(factor)?)),
+            None => {
+                positive(text).map(DampingRule::Absolute).map_err(|e| format!("{e}; write 1e-3, relative:5e-3 or none"))
+            }
+            Some(_) => Err("write a number, relative:5e-3 or none".into()),
+        }
+    }
+}
+
+impl fmt::Display for DampingRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DampingRule::None => f.write_str("none"),
+            DampingRule::Absolute(x) => write!(f, "{x:e}"),
+            DampingRule::Relative(x) => write!(f, "relative:{x:e}"),
+        }
+    }
+}
+
+impl FromStr for PruneRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "none" => Ok(PruneRule::None),
+            Some(("d", k)) => match k.parse::<usize>() {
+                Ok(k) if k >= 1 => Ok(PruneRule::RowCount(k)),
+                _ => Err(format!("`{k}` is not a number of entries in a row (at least 1)")),
+            },
+            Some(("ratio", r)) => match finite(r)? {
+                r if r > 0.0 && r <= 1.0 => Ok(PruneRule::Ratio(r)),
+                r => Err(format!("a ratio lies in (0, 1], not at {r}")),
+            },
+            Some(("threshold", t)) => match finite(t)? {
+                t if (0.0..1.0).contains(&t) => Ok(PruneRule::Threshold(t)),
+                t => Err(format!("a threshold lies in [0, 1), not at {t}")),
+            },
+            _ => Err("write none, d:K, ratio:R or threshold:T".into()),
+        }
+    }
+}
+
+impl fmt::Display for PruneRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PruneRule::None => f.write_str("none"),
+            PruneRule::RowCount(k) => write!(f, "d:{k}"),
+            PruneRule::Ratio(r) => write!(f, "ratio:{r:e}"),
+            PruneRule::Threshold(t) => write!(f, "threshold:{t:e}"),
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "f64" => Ok(Precision::F64),
+            "f32" => Ok(Precision::F32),
+            _ => Err("choose f64 or f32".into()),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::F64 => "f64",
+            Precision::F32 => "f32",
+        })
+    }
+}
+
+impl FromStr for Simulate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Simulate::Auto),
+            "none" => Ok(Simulate::None),
+            "all" => Ok(Simulate::All),
+            _ => Err("choose auto, none or all".into()),
+        }
+    }
+}
+
+impl fmt::Display for Simulate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Simulate::Auto => "auto",
+            Simulate::None => "none",
+            Simulate::All => "all",
+        })
+    }
+}
