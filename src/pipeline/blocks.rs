@@ -44,8 +44,11 @@ pub fn blocks(parameters: &[(&str, usize)], scope: Option<&Scope>, place: &str) 
         }
         Scope::Layer(wanted) => {
             let tensor = of(format!("layer:{wanted}"), &|n| n == wanted);
-            let block =
-                if tensor.n > 0 { tensor } else { of(format!("module:{wanted}"), &|n| n != module(n) && module(n) == wanted) };
+            let block = if tensor.n > 0 {
+                tensor
+            } else {
+                of(format!("module:{wanted}"), &|n| n != module(n) && module(n) == wanted)
+            };
             if block.n == 0 {
                 let names: Vec<&str> = parameters.iter().map(|(name, _)| *name).take(40).collect();
                 return Err(Error::usage(

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Where the systems come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Input {
     /// The training run embedded in the program.
+    #[default]
     Sample,
     /// Run directories, single snapshots or matrices.
     Paths(Vec<PathBuf>),
 }
 
 /// Everything that `analyze` and `measure` were asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The systems.
     pub input: Input,

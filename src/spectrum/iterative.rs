@@ -132,7 +132,8 @@ fn cg(problem: &Problem<'_>) -> Result<Run> {
         (problem.apply)(&p, &mut q)?;
         let curvature = dot(&p, &q);
         if !(curvature > 0.0) {
-            let note = format!("broke down at iteration {k}: pᵀAp = {curvature:.3e} ≤ 0, the matrix is not positive definite");
+            let note =
+                format!("broke down at iteration {k}: pᵀAp = {curvature:.3e} ≤ 0, the matrix is not positive definite");
             return best.map_or_else(|| finish(problem, x, k - 1, None, None, Some(note)), Ok);
         }
         let alpha = rho / curvature;
