@@ -1,1 +1,7 @@
 //! Tests of the simulate parts.
+
+mod adiabatic_walk;
+mod inversion;
+mod kernel_reflection;
+mod support;
+mod verify;
