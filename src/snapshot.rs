@@ -9,15 +9,18 @@ pub mod folder;
 pub mod limits;
 pub mod loss;
 pub mod manifest;
+pub mod matrix;
 pub mod onnx_graph;
 pub mod placing;
 pub mod protobuf;
 pub mod run;
 pub mod weights;
+pub mod write;
 
 use crate::error::{Error, Result};
 use folder::{Folder, missing_or_io};
 use limits::Limits;
+pub use matrix::MatrixInput;
 pub use run::{ParameterInfo, RunInput, Snapshot};
 use std::path::{Path, PathBuf};
 use weights::WeightFormat;
@@ -57,6 +60,8 @@ impl OpenOptions {
 pub enum Input {
     /// A training run.
     Run(Box<RunInput>),
+    /// A plain matrix.
+    Matrix(Box<MatrixInput>),
 }
 
 /// Opens a run directory, one snapshot of a run, or a matrix.
@@ -71,7 +76,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Input> {
         return Ok(Input::Run(Box::new(run::open(&folder, None, options)?)));
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    if WeightFormat::of(name).is_some() {
+    if matrix::is_matrix_name(name) {
+        return Ok(Input::Matrix(Box::new(matrix::open(path, options)?)));
+    }
+    if let Some(format) = WeightFormat::of(name) {
+        if format != WeightFormat::Torch && matrix::holds_matrix(path, format, options)? {
+            return Ok(Input::Matrix(Box::new(matrix::open(path, options)?)));
+        }
         let folder = Folder::list(path.parent().unwrap_or(Path::new(".")))?;
         return Ok(Input::Run(Box::new(run::open(&folder, Some(name), options)?)));
     }

@@ -11,6 +11,7 @@ pub fn open_run(name: &str, graph: &str, glob: &str) -> breakeven::error::Result
     let options = OpenOptions { graph: Some(graph.into()), snapshots: Some(glob.to_owned()), ..OpenOptions::default() };
     match open(&data().join(name), &options)? {
         Input::Run(run) => Ok(*run),
+        Input::Matrix(_) => panic!("{name} is a run"),
     }
 }
 
