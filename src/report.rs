@@ -1,3 +1,72 @@
 //! Renders a finished analysis; computes no number itself.
+//!
+//! [`write`] puts `report.html`, `report.md`, `report.json`, `cases.csv` and the figures into a folder, whole or not at all.
+//! The same [`Report`] gives the same bytes.
 
+pub mod csv;
 pub mod document;
+pub mod escape;
+pub mod figure_data;
+pub mod figures;
+pub mod finite;
+pub mod json;
+pub mod number;
+pub mod page;
+pub mod plot;
+pub mod store;
+pub mod text;
+pub mod view;
+pub mod words;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use document::Report;
+use view::Pictures;
+
+/// What to leave out of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Write the PNG beside the SVG of each figure (most of the time of a report).
+    pub png: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { png: true }
+    }
+}
+
+/// Renders every file of a report in memory: path relative to the report's folder, and content.
+///
+/// # Errors
+/// Exit class 5 when a number is NaN or infinite; otherwise only when a figure or template is broken.
+pub fn render(report: &Report, options: Options) -> Result<Vec<store::Entry>> {
+    // First, because it refuses numbers that must not be shown anywhere.
+    let json = json::pretty(report, "report.json")?;
+    let pictures = Pictures::of(report);
+    let mut files = vec![
+        ("report.html".to_string(), page::html(&view::view(report, &pictures, true)?)?.into_bytes()),
+        ("report.md".to_string(), page::markdown(&view::view(report, &pictures, false)?)?.into_bytes()),
+        ("report.json".to_string(), json.into_bytes()),
+        ("cases.csv".to_string(), csv::cases(report)?.into_bytes()),
+    ];
+    for figure in pictures.all() {
+        files.push((format!("plots/{}.svg", figure.name), figure.svg()?.into_bytes()));
+        if options.png {
+            files.push((format!("plots/{}.png", figure.name), figure.png()?));
+        }
+    }
+    Ok(files)
+}
+
+/// Writes a report into the folder `out` and returns the paths of its files.
+///
+/// An earlier report there is replaced in one step; any other non-empty folder is refused. Check with
+/// [`store::preflight`] before a long run.
+///
+/// # Errors
+/// As [`render`], and exit class 6 when the folder cannot be written; it is then as it was before.
+pub fn write(report: &Report, out: &Path, options: Options) -> Result<Vec<PathBuf>> {
+    store::replace(out, &render(report, options)?)
+}

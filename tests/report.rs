@@ -1,1 +1,6 @@
 //! Tests of the report parts.
+
+mod files;
+mod hostile;
+mod preview;
+mod synthetic;
