@@ -10,7 +10,7 @@ use super::args::HELP;
 use super::context::Context;
 use super::output::{Cell, Output, Table};
 use crate::error::Result;
-use crate::pipeline::inspection::{Inspection, RunInspection};
+use crate::pipeline::inspection::{Inspection, MatrixInspection, RunInspection};
 use crate::pipeline::plan::Input;
 use crate::pipeline::{self, Plan};
 
@@ -53,10 +53,26 @@ pub fn run(args: InspectArgs, io: &Context) -> Result<ExitStatus> {
         let json = serde_json::to_value(&inspection).unwrap_or_default();
         let (text, table) = match &inspection {
             Inspection::Run(run) => (words(run), parameters(run)),
+            Inspection::Matrix(matrix) => matrix_words(matrix),
         };
         io.emit(&Output { json, table: Some(table), text, forms: Vec::new() })?;
     }
     Ok(ExitStatus::Success)
+}
+
+fn matrix_words(inspected: &MatrixInspection) -> (String, Table) {
+    let m = &inspected.matrix;
+    let mut table = Table::new(&["file", "n", "nonzeros", "max_abs", "relative_asymmetry", "storage", "rhs"]);
+    table.push(vec![
+        m.file.clone().into(),
+        inspected.n.into(),
+        m.nonzeros.into(),
+        m.max_abs.into(),
+        m.relative_asymmetry.into(),
+        m.storage.clone().into(),
+        m.rhs.clone().into(),
+    ]);
+    (table.aligned(), table)
 }
 
 fn parameters(run: &RunInspection) -> Table {

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::graph::lower::support;
 use crate::snapshot::array::Array;
 use crate::snapshot::loss::LossSpec;
+use crate::snapshot::matrix::{Entries, MatrixInput};
 use crate::snapshot::{Input, RunInput};
 
 /// One inspected path.
@@ -18,6 +19,36 @@ use crate::snapshot::{Input, RunInput};
 pub enum Inspection {
     /// A training run.
     Run(Box<RunInspection>),
+    /// A plain matrix.
+    Matrix(Box<MatrixInspection>),
+}
+
+/// A plain matrix.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MatrixInspection {
+    /// What was read about it.
+    pub matrix: MatrixFacts,
+    /// Unknowns N.
+    pub n: usize,
+    /// Digest of every file that was read.
+    pub inputs: Vec<FileDigest>,
+}
+
+/// What was read about a matrix.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MatrixFacts {
+    /// Its file.
+    pub file: String,
+    /// Entries that are not zero.
+    pub nonzeros: usize,
+    /// Largest absolute entry.
+    pub max_abs: f64,
+    /// max|a_ij − a_ji|/max|a| as it was stored.
+    pub relative_asymmetry: f64,
+    /// `dense` or `sparse`.
+    pub storage: String,
+    /// Where the right-hand side comes from.
+    pub rhs: String,
 }
 
 /// A training run.
@@ -130,6 +161,7 @@ pub fn inspect(plan: &Plan) -> Result<Vec<Inspection>> {
 fn describe(opened: &Opened) -> Result<Inspection> {
     match &opened.input {
         Input::Run(run) => Ok(Inspection::Run(Box::new(describe_run(run)))),
+        Input::Matrix(matrix) => Ok(Inspection::Matrix(Box::new(describe_matrix(matrix)))),
     }
 }
 
@@ -173,12 +205,31 @@ fn describe_run(run: &RunInput) -> RunInspection {
                 blake3: s.digest.clone(),
             })
             .collect(),
-        inputs: run
-            .digests
-            .iter()
-            .map(|(path, blake3)| FileDigest { path: path.clone(), blake3: blake3.clone() })
-            .collect(),
+        inputs: file_digests(&run.digests),
     }
+}
+
+fn describe_matrix(matrix: &MatrixInput) -> MatrixInspection {
+    let storage = match matrix.entries {
+        Entries::Dense(_) => "dense",
+        Entries::Sparse(_) => "sparse",
+    };
+    MatrixInspection {
+        matrix: MatrixFacts {
+            file: matrix.file.clone(),
+            nonzeros: matrix.nnz,
+            max_abs: matrix.max_abs,
+            relative_asymmetry: matrix.asymmetry,
+            storage: storage.into(),
+            rhs: matrix.rhs.source.clone(),
+        },
+        n: matrix.n,
+        inputs: file_digests(&matrix.digests),
+    }
+}
+
+fn file_digests(list: &[(String, String)]) -> Vec<FileDigest> {
+    list.iter().map(|(path, blake3)| FileDigest { path: path.clone(), blake3: blake3.clone() }).collect()
 }
 
 fn describe_array((name, array): &(String, Array)) -> ArrayInspection {
