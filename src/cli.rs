@@ -85,7 +85,6 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     let (globals, file) = config::load(globals)?;
     let io = Context::new(&globals)?;
     match command {
-        #[cfg(any())]
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
         Command::Inspect(args) => inspect::run(args, &io),
         Command::Measure(args) => measure::run(args.with_defaults(&file)?, &io),

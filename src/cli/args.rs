@@ -120,7 +120,6 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// From snapshot to report: measure, price, compare.
-    #[cfg(any())]
     Analyze(super::analyze::AnalyzeArgs),
     /// What was read: graph, operators, parameters and how each was placed, batch, loss, digests.
     Inspect(super::inspect::InspectArgs),
