@@ -1,4 +1,6 @@
 //! Tests of the numerics parts.
 
+mod curvatures;
 mod fixture;
 mod mlp;
+mod networks;
