@@ -1,1 +1,4 @@
 //! Tests of the numerics parts.
+
+mod fixture;
+mod mlp;

@@ -443,6 +443,7 @@ fn figures(cases: &[Case]) -> FigureData {
                 series("cg", 4.0),
             ],
             dots,
+            advantage: vec![[4.1e6, 1e9]],
             marks: vec![AxisMark {
                 at: 4.1e6,
                 label: "dalzell2024-known-norm = ldlt: N = 4.1e6".into(),
