@@ -113,11 +113,11 @@ fn hessian(folder: &Path, precision: &str, threads: usize, repeats: usize) -> Ou
             let hessian = prepared.hessian(&block);
             if precision == "f32" {
                 let mut out = vec![0.0f32; n * n];
-                hessian.assemble_into(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
+                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
                 black_box(&out);
             } else {
                 let mut out = vec![0.0f64; n * n];
-                hessian.assemble_into(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
+                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
                 black_box(&out);
             }
             seconds.push(start.elapsed().as_secs_f64());

@@ -100,7 +100,7 @@ impl Assembly {
     /// When an entry is not finite.
     pub fn run<T: Real>(
         &self,
-        leaves: &Leaves<T>,
+        leaves: &Leaves<f64>,
         block: &Block,
         h: MatMut<'_, T>,
         threads: &Threads,
@@ -124,7 +124,7 @@ impl Assembly {
     fn site<T: Real>(
         &self,
         l: usize,
-        leaves: &Leaves<T>,
+        leaves: &Leaves<f64>,
         block: &Block,
         target: &Shared<'_, T>,
         threads: &Threads,
@@ -216,7 +216,7 @@ struct Lanes<T> {
 }
 
 impl<T: Real> Lanes<T> {
-    fn new(assembly: &Assembly, l: usize, leaves: &Leaves<T>, threads: &Threads) -> Self {
+    fn new(assembly: &Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
         let mut program = assembly.program.clone();
         let later = &assembly.sites[l..];
         let deltas = &assembly.deltas[l..];
@@ -250,8 +250,9 @@ impl<T: Real> Lanes<T> {
             })
             .collect();
         let schedule = Schedule::new(Arc::new(program), &wanted);
-        let mut values = Primal::new(&schedule, leaves.clone());
+        let mut values = Primal::<f64>::new(&schedule, leaves.clone());
         threads.run(|| values.run(&schedule, threads.faer()));
+        let values = values.rounded();
         Lanes { schedule, values, slot, x, outputs }
     }
 

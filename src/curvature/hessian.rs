@@ -4,10 +4,9 @@ use super::SymmetricOperator;
 use super::assembly::{Assembly, PairPlan};
 use super::block::Block;
 use super::columns::Columns;
-use super::prepared::{Prepared, State};
+use super::prepared::{Precision, Prepared};
 use crate::autodiff::jvp;
-use crate::error::{Error, Result};
-use crate::graph::execute::Leaves;
+use crate::error::Result;
 use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
@@ -35,11 +34,11 @@ impl<'p> Hessian<'p> {
     pub fn to_dense_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
         let n = self.columns.dim();
         let mut h = Mat::<f64>::zeros(n, n);
-        match &self.columns.prepared().state {
-            State::F64(leaves) => self.assemble(leaves, h.as_mut(), progress)?,
-            State::F32(leaves) => {
+        match self.columns.prepared().precision() {
+            Precision::F64 => self.assemble(h.as_mut(), progress)?,
+            Precision::F32 => {
                 let mut narrow = vec![0.0f32; n * n];
-                self.assemble(leaves, MatMut::from_column_major_slice_mut(&mut narrow, n, n), progress)?;
+                self.assemble(MatMut::from_column_major_slice_mut(&mut narrow, n, n), progress)?;
                 for (j, column) in narrow.chunks_exact(n.max(1)).enumerate() {
                     for (i, &v) in column.iter().enumerate() {
                         h[(i, j)] = f64::from(v);
@@ -50,28 +49,12 @@ impl<'p> Hessian<'p> {
         Ok(h)
     }
 
-    /// Writes the whole matrix, exactly symmetric, in the scalar of the program into `out`, which is column-major and
-    /// holds zeros. Beside the output it needs little more than one copy of the activations.
+    /// Writes the whole matrix, exactly symmetric, into `out`, which is column-major and holds zeros; `T` is the scalar
+    /// of the products of matrices. Beside the output it needs little more than one copy of the activations.
     ///
     /// # Errors
-    /// When an entry is not finite; when `T` is not the scalar of the program.
-    pub fn assemble_into<T: Real>(&self, out: MatMut<'_, T>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
-        let state: &dyn std::any::Any = match &self.columns.prepared().state {
-            State::F64(leaves) => leaves,
-            State::F32(leaves) => leaves,
-        };
-        match state.downcast_ref::<Leaves<T>>() {
-            Some(leaves) => self.assemble(leaves, out, progress),
-            None => Err(Error::usage("curvature::precision", "the output", "has another scalar than the program", "")),
-        }
-    }
-
-    fn assemble<T: Real>(
-        &self,
-        leaves: &Leaves<T>,
-        mut out: MatMut<'_, T>,
-        progress: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<()> {
+    /// When an entry is not finite.
+    pub fn assemble<T: Real>(&self, mut out: MatMut<'_, T>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         let (prepared, block) = (self.columns.prepared(), self.columns.block());
         let Some(assembly) = Assembly::plan(prepared, block) else {
             return self.columns.fill(out, &|_, _| false, progress);
@@ -79,7 +62,7 @@ impl<'p> Hessian<'p> {
         let all = (block.len as u64).pow(2);
         let spent = AtomicU64::new(0);
         let done = |entries: u64| progress(spent.fetch_add(entries, Ordering::Relaxed) + entries, all);
-        assembly.run(leaves, block, out.as_mut(), prepared.threads, &done)?;
+        assembly.run(&prepared.leaves, block, out.as_mut(), prepared.threads, &done)?;
         let base = spent.load(Ordering::Relaxed);
         let skip = |p: usize, q: usize| assembly.covers(p, q);
         self.columns.fill(out, &skip, &|some, total| {
