@@ -1,4 +1,18 @@
 //! Where a quantum and a classical cost cross, and the verdict that follows.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `curve` | a cost along one variable |
+//! | `certify` | every crossing in a range, proven |
+
+mod certify;
+mod curve;
+
+#[cfg(test)]
+mod tests;
+
+pub use certify::{Crossing, Search, Side, search};
+pub use curve::{Cheapest, Coupling, Curve, Over};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -208,7 +208,8 @@ impl<'m> Resolved<'m> {
         if effective && name == "kappa" { "kappa_eff" } else { name }
     }
 
-    fn missing(&self, name: &str) -> String {
+    /// Why a variable has no value, in words.
+    pub fn missing(&self, name: &str) -> String {
         if let Some(why) = self.reasons.get(name) {
             return why.clone();
         }
