@@ -17,7 +17,8 @@ pub fn of(
         all.push(format!("UNVERIFIED: {}", model.source.status_why));
     }
     if quantity.constant_unknown {
-        let published = if scenario == Scenario::Paper && model.family() == Family::Quantum { "as published: " } else { "" };
+        let published =
+            if scenario == Scenario::Paper && model.family() == Family::Quantum { "as published: " } else { "" };
         all.push(format!("{published}constant 1, no proof"));
     }
     if let Some(solver) = run {

@@ -44,6 +44,14 @@ impl Scenario {
         }
     }
 
+    /// The classical model that the verdict is taken against first; `None`: the best one.
+    pub fn rival(self) -> Option<&'static str> {
+        match self {
+            Scenario::Paper => Some("inverse"),
+            Scenario::Oracle => None,
+        }
+    }
+
     /// Why a model has no value here; `None` when it has one.
     pub fn excludes(self, model: &Model) -> Option<String> {
         if model.in_scenario(self.id()) {

@@ -24,7 +24,10 @@ pub fn tabulate(m: &Measurement, catalog: &Catalog, scenarios: &[Scenario], mach
 fn rows_of(model: &Model, m: &Measurement, scenario: Scenario, machines: &[&Hardware]) -> Vec<CostRow> {
     if let Some(why) = scenario.excludes(model) {
         let quantity = model.main();
-        return quantity.map(|q| row(q, model, scenario, None, Outcome { why, ..Outcome::default() }, Vec::new())).into_iter().collect();
+        return quantity
+            .map(|q| row(q, model, scenario, None, Outcome { why, ..Outcome::default() }, Vec::new()))
+            .into_iter()
+            .collect();
     }
     let point = point_for(model, m);
     let run = run_of(model.id(), m).map(|(solver, _)| solver);

@@ -1,11 +1,29 @@
 //! A cost as a function of one variable, the others fixed or following it.
 
 use crate::catalog::{KappaConvention, Model, Point, Quantity};
-use crate::expr::{Condition, Expr, Interval, Truth};
+use crate::expr::{Condition, Expr, Interval, Slope, Truth};
 use std::collections::BTreeMap;
 
 /// How other variables follow the one that is solved for, such as `nnz` when `n` changes.
-pub type Coupling = BTreeMap<String, Expr>;
+#[derive(Debug, Clone, Default)]
+pub struct Coupling {
+    /// Formulas of the variable.
+    pub follow: BTreeMap<String, Expr>,
+    /// Sets of variables whose conditions the coupling keeps by construction (`d <= n` when d = n).
+    pub granted: Vec<Vec<&'static str>>,
+}
+
+impl Coupling {
+    /// Nothing follows.
+    pub fn new() -> Self {
+        Coupling::default()
+    }
+
+    fn grants(&self, condition: &Condition) -> bool {
+        let names = condition.variables();
+        self.granted.iter().any(|set| names.len() == set.len() && set.iter().all(|name| names.contains(*name)))
+    }
+}
 
 /// A quantity of a model along one variable.
 #[derive(Debug, Clone)]
@@ -14,10 +32,14 @@ pub struct Curve {
     variable: String,
     fixed: BTreeMap<String, f64>,
     coupled: BTreeMap<String, Expr>,
+    /// Earlier quantities that do not depend on the variable: value and enclosure.
+    settled: BTreeMap<String, (f64, Interval)>,
     rules: Vec<(Condition, String)>,
     effective: bool,
     /// Why it has no value anywhere.
     nowhere: Option<String>,
+    /// Its value, when it does not depend on the variable.
+    constant: Option<Interval>,
     /// Defaults that were taken, in words.
     pub assumptions: Vec<String>,
 }
@@ -43,7 +65,7 @@ impl Curve {
             e.variables().iter().any(|n| n == variable || coupled.contains_key(n))
         };
         for v in model.variables.iter().filter(|v| v.name != variable) {
-            if let Some(expr) = coupling.get(&v.name) {
+            if let Some(expr) = coupling.follow.get(&v.name) {
                 coupled.insert(v.name.clone(), expr.clone());
             } else if let Some(spread) = point.get(&v.name) {
                 fixed.insert(v.name.clone(), spread.value);
@@ -74,31 +96,56 @@ impl Curve {
                 }
             }
         }
-        let mut expr = quantity.expression.clone();
-        for _ in 0..coupled.len() {
-            for (name, e) in &coupled {
-                expr = expr.substitute(name, e);
+        let along = |formula: &Expr| {
+            let mut expr = formula.clone();
+            for _ in 0..coupled.len() {
+                for (name, e) in &coupled {
+                    expr = expr.substitute(name, e);
+                }
+            }
+            expr
+        };
+        // What does not move is evaluated once: `queries` when the gate time is solved for.
+        let (mut expr, mut settled) = (along(&quantity.outer.0), BTreeMap::new());
+        for inner in quantity.outer.1.iter().filter_map(|i| model.quantities.get(*i)) {
+            let formula = along(&inner.expression);
+            let number = |n: &str| fixed.get(n).copied();
+            let value = formula.evaluate(&number);
+            let enclosure = formula.evaluate_interval(&|n| number(n).map(Interval::point));
+            match (formula.variables().contains(variable), value, enclosure) {
+                (false, Ok(value), Ok(enclosure)) => {
+                    settled.insert(inner.id.clone(), (value, enclosure));
+                }
+                _ => expr = expr.substitute(&inner.id, &formula),
             }
         }
-        let rules = model.domain.iter().chain(&quantity.domain);
+        let rules = model.domain.iter().chain(&quantity.domain).filter(|r| !coupling.grants(&r.condition));
         let mut curve = Curve {
             expr,
             variable: variable.to_string(),
             fixed,
             coupled,
+            settled,
             rules: rules.map(|r| (r.condition.clone(), format!("{} ({})", r.why, r.text))).collect(),
             effective: model.source.kappa_convention == KappaConvention::KappaEff,
             nowhere: None,
+            constant: None,
             assumptions,
         };
         curve.settle(&resolved);
+        if curve.nowhere.is_none() && !curve.expr.variables().contains(variable) {
+            curve.constant = curve.expr.evaluate_interval(&|n| curve.plain_interval(n, Interval::point(1.0))).ok();
+        }
         curve
     }
 
     /// Decides the rules that do not depend on the variable, and finds missing values.
     fn settle(&mut self, resolved: &crate::catalog::Resolved<'_>) {
         let known = |name: &str, me: &Curve| {
-            name == me.variable || me.fixed.contains_key(name) || me.coupled.contains_key(name)
+            name == me.variable
+                || me.fixed.contains_key(name)
+                || me.coupled.contains_key(name)
+                || me.settled.contains_key(name)
         };
         let conditions = self.rules.iter().flat_map(|(c, _)| c.variables());
         let missing = self.expr.variables().into_iter().chain(conditions).find(|name| !known(name, self));
@@ -142,7 +189,7 @@ impl Curve {
         if name == self.variable {
             return Some(x);
         }
-        if let Some(value) = self.fixed.get(name) {
+        if let Some(value) = self.fixed.get(name).or(self.settled.get(name).map(|(value, _)| value)) {
             return Some(*value);
         }
         // Couplings chain at most as deep as there are variables; reading guards against loops.
@@ -165,10 +212,10 @@ impl Curve {
         if let Some(value) = self.fixed.get(name) {
             return Some(Interval::point(*value));
         }
-        self.coupled
-            .get(name)?
-            .evaluate_interval(&|n| if n == name { None } else { self.plain_interval(n, x) })
-            .ok()
+        if let Some((_, enclosure)) = self.settled.get(name) {
+            return Some(*enclosure);
+        }
+        self.coupled.get(name)?.evaluate_interval(&|n| if n == name { None } else { self.plain_interval(n, x) }).ok()
     }
 
     /// The value at a point; none outside the domain.
@@ -197,11 +244,23 @@ impl Curve {
                 Ok(Truth::Maybe) | Err(_) => return Over::Unknown,
             }
         }
+        if let Some(value) = self.constant {
+            return Over::Value(value);
+        }
         match self.expr.evaluate_interval(&|n| self.plain_interval(n, x)) {
             Ok(value) => Over::Value(value),
             Err(e) if e.certain => Over::Outside,
             Err(_) => Over::Unknown,
         }
+    }
+
+    /// Value and derivative over an interval on which the curve is defined.
+    pub fn slope(&self, x: Interval) -> Option<Slope> {
+        if let Some(value) = self.constant {
+            return Some(Slope { value, derivative: Some(Interval::point(0.0)) });
+        }
+        // The couplings are part of the formula, so the variable itself is the only thing that moves.
+        self.expr.evaluate_slope(&|n| self.plain_interval(n, x), &self.variable).ok()
     }
 
     /// The rule that fails at a point, if one does.
@@ -234,6 +293,21 @@ impl Cheapest {
     /// The smallest value at a point.
     pub fn value(&self, x: f64) -> Option<f64> {
         self.0.iter().filter_map(|c| c.value(x)).min_by(f64::total_cmp)
+    }
+
+    /// Value and derivative over an interval, where one curve is the cheapest throughout.
+    pub fn slope(&self, x: Interval) -> Option<Slope> {
+        let mut values = Vec::new();
+        for curve in &self.0 {
+            match curve.over(x) {
+                Over::Value(v) => values.push((v, curve)),
+                Over::Outside => {}
+                Over::Unknown => return None,
+            }
+        }
+        let (best, curve) = values.iter().min_by(|a, b| a.0.hi.total_cmp(&b.0.hi))?;
+        let alone = values.iter().all(|(v, c)| std::ptr::eq(*c, *curve) || v.lo > best.hi);
+        if alone { curve.slope(x) } else { None }
     }
 
     /// Over an interval.
