@@ -94,7 +94,13 @@ impl<'p> Columns<'p> {
             return Err(Error::usage(
                 "curvature::shape",
                 format!("block `{}`", self.block.name),
-                format!("a product of {}×{} into {}×{} with a matrix of {n} rows", x.nrows(), x.ncols(), y.nrows(), y.ncols()),
+                format!(
+                    "a product of {}×{} into {}×{} with a matrix of {n} rows",
+                    x.nrows(),
+                    x.ncols(),
+                    y.nrows(),
+                    y.ncols()
+                ),
                 "",
             ));
         }

@@ -68,10 +68,15 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId, l
     let mut factor = Mat::<f64>::zeros(block.len, count);
     // n·c_i for a mean, and 1/√n of the outer products' mean
     let scale = if network.is_mean() { (count as f64).sqrt() } else { 1.0 };
-    map.each(factor.as_mut(), prepared.threads, &|sample, tangent| {
-        tangent.fill(T::ZERO);
-        tangent[sample] = T::ONE;
-    }, &|_| {})?;
+    map.each(
+        factor.as_mut(),
+        prepared.threads,
+        &|sample, tangent| {
+            tangent.fill(T::ZERO);
+            tangent[sample] = T::ONE;
+        },
+        &|_| {},
+    )?;
     faer::zip!(&mut factor).for_each(|faer::unzip!(x)| *x *= scale);
     Ok(factor)
 }

@@ -85,35 +85,40 @@ impl<'p> GaussNewton<'p> {
         let direction = program.tangent(&shape);
         let curved = jvp(&mut program, &[(output, direction)], &[self.hidden])[0];
         let own = |node| vec![Part { node, offset: 0, size: count }];
-        let map =
-            Linear::<T>::new(program.clone(), leaves, &own(Some(direction)), own(curved), prepared.threads);
+        let map = Linear::<T>::new(program.clone(), leaves, &own(Some(direction)), own(curved), prepared.threads);
         let mut curvature = Mat::<f64>::zeros(count, classes);
-        map.each(curvature.as_mut(), prepared.threads, &|class, tangent| {
-            for (i, t) in tangent.iter_mut().enumerate() {
-                *t = if i % classes == class { T::ONE } else { T::ZERO };
-            }
-        }, &|_| {})?;
+        map.each(
+            curvature.as_mut(),
+            prepared.threads,
+            &|class, tangent| {
+                for (i, t) in tangent.iter_mut().enumerate() {
+                    *t = if i % classes == class { T::ONE } else { T::ZERO };
+                }
+            },
+            &|_| {},
+        )?;
         let roots = roots(&curvature, classes)?;
 
         let mut program = network.lowered.program.clone();
         let cotangent = program.tangent(&shape);
         let params: Vec<NodeId> = block.tensors.iter().map(|t| network.lowered.params[t.index]).collect();
         let rows = vjp(&mut program, &[(output, cotangent)], &params);
-        let outputs = block
-            .tensors
-            .iter()
-            .zip(rows)
-            .map(|(t, node)| Part { node, offset: t.offset, size: t.size })
-            .collect();
+        let outputs =
+            block.tensors.iter().zip(rows).map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
         let map = Linear::<T>::new(program, leaves, &own(Some(cotangent)), outputs, prepared.threads);
         let mut factor = Mat::<f64>::zeros(block.len, count);
-        map.each(factor.as_mut(), prepared.threads, &|row, tangent| {
-            tangent.fill(T::ZERO);
-            let first = row / classes * classes;
-            for c in 0..classes {
-                tangent[first + c] = T::of(roots[(first + c, row % classes)]);
-            }
-        }, &|_| {})?;
+        map.each(
+            factor.as_mut(),
+            prepared.threads,
+            &|row, tangent| {
+                tangent.fill(T::ZERO);
+                let first = row / classes * classes;
+                for c in 0..classes {
+                    tangent[first + c] = T::of(roots[(first + c, row % classes)]);
+                }
+            },
+            &|_| {},
+        )?;
         Ok(factor)
     }
 }
@@ -123,9 +128,8 @@ impl<'p> GaussNewton<'p> {
 fn roots(curvature: &Mat<f64>, classes: usize) -> Result<Mat<f64>> {
     let mut roots = Mat::<f64>::zeros(curvature.nrows(), classes);
     for first in (0..curvature.nrows()).step_by(classes) {
-        let mut a = Mat::from_fn(classes, classes, |i, j| {
-            0.5 * (curvature[(first + i, j)] + curvature[(first + j, i)])
-        });
+        let mut a =
+            Mat::from_fn(classes, classes, |i, j| 0.5 * (curvature[(first + i, j)] + curvature[(first + j, i)]));
         let top = (0..classes).map(|i| a[(i, i)].abs()).fold(0.0, f64::max);
         let floor = top * f64::EPSILON * 16.0 * classes as f64;
         for k in 0..classes {

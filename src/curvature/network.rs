@@ -42,7 +42,12 @@ impl Network {
         loss: &LossSpec,
     ) -> Result<Self> {
         if params.is_empty() {
-            return Err(Error::input("snapshot::empty", "snapshot", "holds no parameters", "store the model's state_dict"));
+            return Err(Error::input(
+                "snapshot::empty",
+                "snapshot",
+                "holds no parameters",
+                "store the model's state_dict",
+            ));
         }
         let mut lowered = lower(&Source { model, bindings, params, batch, loss })?;
         let p = &mut lowered.program;

@@ -108,7 +108,12 @@ impl<'t> Prepared<'t> {
         for (i, (_, shape)) in self.network.params.iter().enumerate() {
             offsets[i + 1] = offsets[i] + shape.iter().product::<usize>();
         }
-        block.tensors.iter().flat_map(|t| &self.gradient[offsets[t.index]..offsets[t.index] + t.size]).copied().collect()
+        block
+            .tensors
+            .iter()
+            .flat_map(|t| &self.gradient[offsets[t.index]..offsets[t.index] + t.size])
+            .copied()
+            .collect()
     }
 
     /// How many values lie on a kink of the loss.
@@ -157,7 +162,12 @@ fn values(network: &Network, params: &[(String, Array)]) -> Result<Vec<Vec<f64>>
     for (name, shape) in &network.params {
         let place = format!("parameter `{name}`");
         let Some((_, array)) = params.iter().find(|(n, _)| n == name) else {
-            return Err(Error::input("snapshot::missing", place, "is not in the snapshot", "store all of the state_dict"));
+            return Err(Error::input(
+                "snapshot::missing",
+                place,
+                "is not in the snapshot",
+                "store all of the state_dict",
+            ));
         };
         if array.shape != *shape {
             return Err(Error::input(

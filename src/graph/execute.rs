@@ -209,7 +209,9 @@ fn lanes<T: Real>(out: &mut [T], x: &[T], to: usize, from: usize, f: impl Fn(&mu
 fn map<T: Real>(out: &mut [T], a: &[T], f: Func) {
     let step = |x: T| if x > T::ZERO { T::ONE } else { T::ZERO };
     match f {
-        Func::Relu => elementwise::unary(out, a, |x| if x > T::ZERO || !x.finite() && x != T::MIN { x } else { T::ZERO }),
+        Func::Relu => {
+            elementwise::unary(out, a, |x| if x > T::ZERO || !x.finite() && x != T::MIN { x } else { T::ZERO })
+        }
         Func::Step => elementwise::unary(out, a, step),
         Func::Recip => elementwise::unary(out, a, |x| T::ONE / x),
         Func::Abs => elementwise::unary(out, a, |x| if x < T::ZERO { -x } else { x }),
@@ -264,8 +266,8 @@ impl Product {
             }
             // one wide product, unpacked from [m, k·n] to [k, m, n]
             (false, true) if single && g.n < THIN && g.m >= 8 => {
-                let (product, rest) = room(scratch, k * g.m * g.n + if g.tb { 0 } else { k * g.k * g.n })
-                    .split_at_mut(k * g.m * g.n);
+                let (product, rest) =
+                    room(scratch, k * g.m * g.n + if g.tb { 0 } else { k * g.k * g.n }).split_at_mut(k * g.m * g.n);
                 let wide = Gemm { n: k * g.n, ..g };
                 if g.tb {
                     gemm(product, a, b, wide, false, par);

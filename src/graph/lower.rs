@@ -88,12 +88,8 @@ pub struct Lowered {
 /// When an operator, attribute, shape or type is outside what is supported, when the batch does not fit the graph, or
 /// when the output does not fit the loss; the message names the node and the remedy.
 pub fn lower(source: &Source<'_>) -> Result<Lowered> {
-    let mut lowering = Lowering {
-        program: Program::new(),
-        values: HashMap::new(),
-        inputs: Vec::new(),
-        fixed: HashMap::new(),
-    };
+    let mut lowering =
+        Lowering { program: Program::new(), values: HashMap::new(), inputs: Vec::new(), fixed: HashMap::new() };
     let params = lowering.parameters(source)?;
     lowering.batch(source)?;
     let mut operators = BTreeMap::new();

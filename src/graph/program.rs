@@ -168,9 +168,8 @@ impl Program {
     /// A constant.
     pub fn constant(&mut self, data: Vec<f64>, shape: &[usize]) -> NodeId {
         debug_assert_eq!(data.len(), size(shape));
-        let same = |c: &Arc<Vec<f64>>| {
-            c.len() == data.len() && c.iter().zip(&data).all(|(a, b)| a.to_bits() == b.to_bits())
-        };
+        let same =
+            |c: &Arc<Vec<f64>>| c.len() == data.len() && c.iter().zip(&data).all(|(a, b)| a.to_bits() == b.to_bits());
         let id = self.constants.iter().position(same).unwrap_or_else(|| {
             self.constants.push(Arc::new(data));
             self.constants.len() - 1

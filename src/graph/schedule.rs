@@ -295,9 +295,8 @@ fn work(program: &Program, id: NodeId) -> Option<Work> {
         Op::Permute(perm) => {
             let from = arg(0);
             let rank = perm.len();
-            let swaps_last = rank >= 2
-                && perm[..rank - 2].iter().enumerate().all(|(i, &p)| i == p)
-                && perm[rank - 2] == rank - 1;
+            let swaps_last =
+                rank >= 2 && perm[..rank - 2].iter().enumerate().all(|(i, &p)| i == p) && perm[rank - 2] == rank - 1;
             if swaps_last {
                 let (rows, cols) = (from[rank - 2], from[rank - 1]);
                 Work::Transpose { batch: size(&from[..rank - 2]), rows, cols }

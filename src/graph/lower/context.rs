@@ -59,7 +59,12 @@ impl<'l, 'a> Node<'l, 'a> {
 
     /// The extents do not fit together.
     pub fn misfit(&self, what: impl std::fmt::Display) -> Error {
-        Error::input("graph::shape", self.place(), what, "check that the batch has the extents the graph was exported for")
+        Error::input(
+            "graph::shape",
+            self.place(),
+            what,
+            "check that the batch has the extents the graph was exported for",
+        )
     }
 
     pub fn input_count(&self) -> usize {

@@ -336,7 +336,8 @@ pub(super) fn select(n: &mut Node<'_, '_>) -> Result<()> {
         let Some(known) = n.known(mask) else {
             return Err(n.refuse("selects integers by a mask that depends on parameters", ""));
         };
-        let mask = Ints { shape: n.p().shape(mask).to_vec(), data: known.iter().map(|&x| i64::from(x != 0.0)).collect() };
+        let mask =
+            Ints { shape: n.p().shape(mask).to_vec(), data: known.iter().map(|&x| i64::from(x != 0.0)).collect() };
         let zero = Ints { shape: Vec::new(), data: vec![0] };
         // where the mask holds, a; elsewhere 0, and the other way round
         let from_a = integer::binary(n, &mask, a, |m, x| Some(if m != 0 { x } else { 0 }))?;

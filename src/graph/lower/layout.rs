@@ -585,4 +585,3 @@ fn running_sum(n: &mut Node<'_, '_>, axis: usize, shape: &[usize], exclusive: bo
     let y = p.permute(y, &back);
     n.set_float(y)
 }
-

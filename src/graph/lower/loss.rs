@@ -93,7 +93,12 @@ fn output<'a>(l: &Lowering, source: &Source<'a>) -> Result<(&'a str, NodeId)> {
     }
     match found[..] {
         [one] => Ok(one),
-        [] => Err(Error::input("graph::output", "graph outputs", "none is floating point", "export the logits or the loss")),
+        [] => Err(Error::input(
+            "graph::output",
+            "graph outputs",
+            "none is floating point",
+            "export the logits or the loss",
+        )),
         _ => {
             let names: Vec<&str> = found.iter().map(|f| f.0).collect();
             Err(Error::input(
@@ -121,7 +126,12 @@ fn target<'a>(source: &Source<'a>) -> Result<(&'a str, &'a Array)> {
         )),
         _ => {
             let names: Vec<&str> = found.iter().map(|f| f.0.as_str()).collect();
-            Err(Error::input("batch::targets", "batch", format!("holds several targets: {}", names.join(", ")), "keep one"))
+            Err(Error::input(
+                "batch::targets",
+                "batch",
+                format!("holds several targets: {}", names.join(", ")),
+                "keep one",
+            ))
         }
     }
 }
@@ -214,7 +224,8 @@ fn elements(
     let shape = l.program.shape(output).to_vec();
     let squeeze = |s: &[usize]| s.iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
     // [samples] fits [samples, 1]; anything else must agree exactly, nothing is broadcast
-    let fits = target.shape == shape || (squeeze(&target.shape) == squeeze(&shape) && target.shape.first() == shape.first());
+    let fits =
+        target.shape == shape || (squeeze(&target.shape) == squeeze(&shape) && target.shape.first() == shape.first());
     if !fits || target.shape.len() > MAX_RANK {
         return Err(Error::input(
             CODE,
@@ -229,7 +240,12 @@ fn elements(
         Values::Bool(y) => y.iter().map(|&v| f64::from(v)).collect(),
     };
     if let Some(i) = y.iter().position(|v| !v.is_finite()) {
-        return Err(Error::input("batch::not_finite", target_place, format!("element {i} is {}", y[i]), "repair the data"));
+        return Err(Error::input(
+            "batch::not_finite",
+            target_place,
+            format!("element {i} is {}", y[i]),
+            "repair the data",
+        ));
     }
     if source.loss.kind == LossKind::BceWithLogits && y.iter().any(|v| !(0.0..=1.0).contains(v)) {
         return Err(Error::input(CODE, target_place, "bce_with_logits takes targets in [0, 1]", ""));
