@@ -229,7 +229,7 @@ fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
     let colour = if data.z.is_empty() {
         "No map was computed, the cases alone are shown."
     } else {
-        "Colour: how many times faster the quantum solver would be; the black line is where both take equally long."
+        "Colour: how many times faster the quantum solver would be; the heavy line is where both take equally long."
     };
     Some(Figure {
         name,

@@ -68,3 +68,6 @@ impl Figure {
         canvas::png(&self.scene)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,18 +54,3 @@ pub fn fit(text: &str, em: f64, limit: f64) -> String {
     kept.push('…');
     kept
 }
-
-/// `text` broken at spaces into lines that are not wider than `limit`.
-pub fn wrap(text: &str, em: f64, limit: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), em) <= limit => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(fit(word, em, limit)),
-        }
-    }
-    lines
-}
