@@ -8,11 +8,10 @@
 use super::SymmetricOperator;
 use super::block::Block;
 use super::lanes::{Linear, Part};
-use super::prepared::{Prepared, State};
+use super::prepared::{Precision, Prepared};
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
-use crate::graph::execute::Leaves;
 use crate::tensor::Real;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -35,9 +34,9 @@ impl EmpiricalFisher {
                 "export a graph that stops at the logits and name the loss in loss.json",
             ));
         };
-        let factor = match &prepared.state {
-            State::F64(leaves) => gradients(prepared, block, samples, leaves)?,
-            State::F32(leaves) => gradients(prepared, block, samples, leaves)?,
+        let factor = match prepared.precision {
+            Precision::F64 => gradients::<f64>(prepared, block, samples)?,
+            Precision::F32 => gradients::<f32>(prepared, block, samples)?,
         };
         Ok(EmpiricalFisher { factor, par: prepared.threads.faer() })
     }
@@ -54,7 +53,7 @@ impl EmpiricalFisher {
 }
 
 /// Scaled gradients of the samples' contributions, one column each.
-fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId, leaves: &Leaves<T>) -> Result<Mat<f64>> {
+fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -> Result<Mat<f64>> {
     let network = &prepared.network;
     let mut program = network.lowered.program.clone();
     let count = program.size(samples);
@@ -64,7 +63,7 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId, l
     let outputs =
         block.tensors.iter().zip(rows).map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
     let input = [Part { node: Some(pick), offset: 0, size: count }];
-    let map = Linear::<T>::new(program, leaves, &input, outputs, prepared.threads);
+    let map = Linear::<T>::new(program, &prepared.leaves, &input, outputs, prepared.threads);
     let mut factor = Mat::<f64>::zeros(block.len, count);
     // n·c_i for a mean, and 1/√n of the outer products' mean
     let scale = if network.is_mean() { (count as f64).sqrt() } else { 1.0 };

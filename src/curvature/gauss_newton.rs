@@ -14,10 +14,9 @@ use super::SymmetricOperator;
 use super::block::Block;
 use super::columns::Columns;
 use super::lanes::{Linear, Part};
-use super::prepared::{Prepared, State};
+use super::prepared::{Precision, Prepared};
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
-use crate::graph::execute::Leaves;
 use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
@@ -67,13 +66,14 @@ impl<'p> GaussNewton<'p> {
     /// When an entry is not finite, or where H_out is not positive semidefinite.
     pub fn factor(&self) -> Result<Mat<f64>> {
         let prepared = self.columns.prepared();
-        match &prepared.state {
-            State::F64(leaves) => self.factor_in(prepared, leaves),
-            State::F32(leaves) => self.factor_in(prepared, leaves),
+        match prepared.precision {
+            Precision::F64 => self.factor_in::<f64>(prepared),
+            Precision::F32 => self.factor_in::<f32>(prepared),
         }
     }
 
-    fn factor_in<T: Real>(&self, prepared: &Prepared<'_>, leaves: &Leaves<T>) -> Result<Mat<f64>> {
+    fn factor_in<T: Real>(&self, prepared: &Prepared<'_>) -> Result<Mat<f64>> {
+        let leaves = &prepared.leaves;
         let network = &prepared.network;
         let block = self.columns.block();
         let mut program = network.lowered.program.clone();

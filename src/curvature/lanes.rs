@@ -40,7 +40,7 @@ pub(super) struct Linear<T> {
 
 impl<T: Real> Linear<T> {
     /// Plans the map from the tangents `inputs` to `outputs` and evaluates what does not depend on tangents.
-    pub fn new(program: Program, leaves: &Leaves<T>, inputs: &[Part], outputs: Vec<Part>, threads: &Threads) -> Self {
+    pub fn new(program: Program, leaves: &Leaves<f64>, inputs: &[Part], outputs: Vec<Part>, threads: &Threads) -> Self {
         let slots = inputs
             .iter()
             .filter_map(|part| match program.node(part.node?).op {
@@ -50,8 +50,9 @@ impl<T: Real> Linear<T> {
             .collect();
         let wanted: Vec<NodeId> = outputs.iter().filter_map(|o| o.node).collect();
         let schedule = Schedule::new(Arc::new(program), &wanted);
-        let mut primal = Primal::new(&schedule, leaves.clone());
+        let mut primal = Primal::<f64>::new(&schedule, leaves.clone());
         threads.run(|| primal.run(&schedule, threads.faer()));
+        let primal = primal.rounded();
         let lanes = (ELEMENTS / schedule.lane_elements().max(1)).clamp(4, 64);
         Linear { schedule, primal, inputs: slots, outputs, lanes, pool: Mutex::default() }
     }
@@ -114,16 +115,16 @@ impl<T: Real> Linear<T> {
 
     /// One product for each column of `out`: `fill` writes the tangent (the only input) of column i; `done` is told the
     /// number of columns of each finished block.
-    pub fn each(
+    pub fn each<U: Real>(
         &self,
-        out: MatMut<'_, f64>,
+        out: MatMut<'_, U>,
         threads: &Threads,
         fill: &(dyn Fn(usize, &mut [T]) + Sync),
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         let Some(&(slot, part)) = self.inputs.first() else { return Ok(()) };
         let lanes = self.lanes;
-        let block = |(at, mut out): (usize, MatMut<'_, f64>)| -> Result<()> {
+        let block = |(at, mut out): (usize, MatMut<'_, U>)| -> Result<()> {
             let k = out.ncols();
             self.with_workspace(lanes, |ws| {
                 let tangent = ws.tangent_mut(slot);
@@ -138,7 +139,7 @@ impl<T: Real> Linear<T> {
                 self.read(ws, k, |lane, offset, values| {
                     let mut column = out.as_mut().col_mut(lane);
                     for (i, v) in values.iter().enumerate() {
-                        column[offset + i] = v.wide();
+                        column[offset + i] = U::of(v.wide());
                     }
                 })?;
                 done(k);

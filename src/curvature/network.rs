@@ -16,6 +16,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Network {
     pub(super) lowered: Lowered,
+    /// Data of the input leaves.
+    pub(super) inputs: Arc<Vec<Vec<f64>>>,
     pub(super) params: Vec<(String, Vec<usize>)>,
     pub(super) loss: LossSpec,
     /// The gradient with respect to each parameter tensor; `None` where the loss does not depend on it.
@@ -64,8 +66,10 @@ impl Network {
         outputs.extend(&lowered.kinks);
         let gradient_schedule = Arc::new(Schedule::new(program.clone(), &outputs));
         let loss_schedule = Arc::new(Schedule::new(program, &[lowered.loss]));
+        let inputs = Arc::new(std::mem::take(&mut lowered.inputs));
         Ok(Network {
             lowered,
+            inputs,
             params: params.to_vec(),
             loss: loss.clone(),
             gradients,

@@ -13,20 +13,16 @@ use crate::snapshot::array::{Array, Values};
 use crate::tensor::Real;
 use std::sync::Arc;
 
-/// The scalar in which a program runs.
+/// The scalar in which products with a curvature matrix are computed.
+///
+/// Loss, gradient and all values that do not depend on tangents (once per snapshot) are always computed in double
+/// precision: in single precision a pre-activation near 0 may flip its ReLU, and small gradients drown in rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// IEEE double.
     F64,
-    /// IEEE single; results are widened.
+    /// Tangents in IEEE single, on values rounded from double precision; results are widened.
     F32,
-}
-
-/// Parameters and batch in the scalar of the program.
-#[derive(Debug, Clone)]
-pub(super) enum State {
-    F64(Leaves<f64>),
-    F32(Leaves<f32>),
 }
 
 /// Values whose sign decides a derivative, and how many of them lie so near 0 that single precision may decide wrongly.
@@ -45,8 +41,8 @@ pub struct Kinks {
 pub struct Prepared<'t> {
     pub(super) network: Arc<Network>,
     pub(super) threads: &'t Threads,
-    pub(super) state: State,
-    precision: Precision,
+    pub(super) leaves: Leaves<f64>,
+    pub(super) precision: Precision,
     loss: f64,
     gradient: Vec<f64>,
     kinks: Kinks,
@@ -67,24 +63,9 @@ impl<'t> Prepared<'t> {
         threads: &'t Threads,
     ) -> Result<Self> {
         let values = values(&network, params)?;
-        let inputs = &network.lowered.inputs;
-        let (state, (loss, gradient, kinks)) = match precision {
-            Precision::F64 => {
-                let leaves = Leaves { params: values, inputs: Arc::new(inputs.clone()) };
-                let first = evaluate(&network, &leaves, threads)?;
-                (State::F64(leaves), first)
-            }
-            Precision::F32 => {
-                let narrow = |x: &Vec<f64>| x.iter().map(|&v| v as f32).collect::<Vec<f32>>();
-                let leaves = Leaves {
-                    params: values.iter().map(narrow).collect(),
-                    inputs: Arc::new(inputs.iter().map(narrow).collect()),
-                };
-                let first = evaluate(&network, &leaves, threads)?;
-                (State::F32(leaves), first)
-            }
-        };
-        Ok(Prepared { network, threads, state, precision, loss, gradient, kinks })
+        let leaves = Leaves { params: values, inputs: network.inputs.clone() };
+        let (loss, gradient, kinks) = evaluate(&network, &leaves, threads)?;
+        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks })
     }
 
     /// The network.
@@ -92,7 +73,7 @@ impl<'t> Prepared<'t> {
         &self.network
     }
 
-    /// The scalar of the program.
+    /// The scalar of the products.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -199,7 +180,7 @@ fn values(network: &Network, params: &[(String, Array)]) -> Result<Vec<Vec<f64>>
 }
 
 /// Loss, gradient and kinks, after a second pass has given the same loss.
-fn evaluate<T: Real>(network: &Network, leaves: &Leaves<T>, threads: &Threads) -> Result<(f64, Vec<f64>, Kinks)> {
+fn evaluate(network: &Network, leaves: &Leaves<f64>, threads: &Threads) -> Result<(f64, Vec<f64>, Kinks)> {
     let schedule = &network.gradient_schedule;
     let mut primal = Primal::new(schedule, leaves.clone());
     threads.run(|| primal.run(schedule, threads.faer()));
@@ -208,11 +189,11 @@ fn evaluate<T: Real>(network: &Network, leaves: &Leaves<T>, threads: &Threads) -
     threads.run(|| second.run(&network.loss_schedule, threads.faer()));
     let again = second.output(&network.loss_schedule, 0)[0];
     finite("loss", &[loss])?;
-    if loss.wide().to_bits() != again.wide().to_bits() {
+    if loss.to_bits() != again.to_bits() {
         return Err(Error::input(
             "curvature::two_losses",
             "graph",
-            format!("two passes give two losses, {} and {}", loss.wide(), again.wide()),
+            format!("two passes give two losses, {loss} and {again}"),
             "export the model in inference form (model.eval())",
         ));
     }
@@ -223,7 +204,7 @@ fn evaluate<T: Real>(network: &Network, leaves: &Leaves<T>, threads: &Threads) -
             let g = primal.output(schedule, next);
             next += 1;
             finite(&format!("gradient of `{name}`"), g)?;
-            gradient.extend(g.iter().map(|v| v.wide()));
+            gradient.extend_from_slice(g);
         } else {
             gradient.resize(gradient.len() + shape.iter().product::<usize>(), 0.0);
         }
@@ -231,12 +212,12 @@ fn evaluate<T: Real>(network: &Network, leaves: &Leaves<T>, threads: &Threads) -
     let mut kinks = Kinks::default();
     for i in next..next + network.lowered.kinks.len() {
         let z = primal.output(schedule, i);
-        let top = z.iter().map(|v| v.wide().abs()).fold(0.0, f64::max);
+        let top = z.iter().map(|v| v.abs()).fold(0.0, f64::max);
         kinks.total += z.len();
-        kinks.near += z.iter().filter(|v| v.wide().abs() <= top * f64::from(f32::EPSILON)).count();
-        kinks.zero += z.iter().filter(|v| v.wide() == 0.0).count();
+        kinks.near += z.iter().filter(|v| v.abs() <= top * f64::from(f32::EPSILON)).count();
+        kinks.zero += z.iter().filter(|v| **v == 0.0).count();
     }
-    Ok((loss.wide(), gradient, kinks))
+    Ok((loss, gradient, kinks))
 }
 
 /// Refuses infinities and NaN.

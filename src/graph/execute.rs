@@ -41,6 +41,20 @@ impl<T: Real> Primal<T> {
         Primal { leaves, constants, slots, scratch: Vec::new() }
     }
 
+    /// The same values rounded to another scalar, for a lane pass in it.
+    pub fn rounded<U: Real>(&self) -> Primal<U> {
+        let round = |x: &Vec<T>| x.iter().map(|v| U::of(v.wide())).collect::<Vec<U>>();
+        Primal {
+            leaves: Leaves {
+                params: self.leaves.params.iter().map(round).collect(),
+                inputs: Arc::new(self.leaves.inputs.iter().map(round).collect()),
+            },
+            constants: self.constants.iter().map(round).collect(),
+            slots: self.slots.iter().map(round).collect(),
+            scratch: Vec::new(),
+        }
+    }
+
     /// Parameter tensors, to be changed before a new [`Primal::run`].
     pub fn params_mut(&mut self) -> &mut [Vec<T>] {
         &mut self.leaves.params

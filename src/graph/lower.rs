@@ -13,7 +13,9 @@
 //! | `elementwise` | arithmetic, comparisons, activations, casts, `Where` |
 //! | `integer` | folded integer arithmetic |
 //! | `layout` | reshapes, slices, concatenation, gathers |
-//! | `linear` | Gemm, MatMul |
+//! | `linear` | Gemm, MatMul, Einsum |
+//! | `normal` | normalisations |
+//! | `window` | convolution and pooling |
 //! | `reduce` | reductions, softmax |
 //! | `loss` | the loss on top of the output |
 //! | `support` | the list of operators |
@@ -24,9 +26,11 @@ mod integer;
 mod layout;
 mod linear;
 mod loss;
+mod normal;
 mod reduce;
 pub mod support;
 mod value;
+mod window;
 
 use super::operator::{Func, Op};
 use super::program::{NodeId, Program};

@@ -202,7 +202,7 @@ fn case(name: &str, n: usize, truth: &Value) -> Case {
                 bound: Some(kappa * 4.0),
                 relative_residual: Some(2.9e-2),
                 relative_error: Some(0.4),
-                note: None,
+                ..ClassicalRun::default()
             },
         ],
         spectrum: bins(s),

@@ -89,3 +89,83 @@ pub(super) fn product(n: &mut Node<'_, '_>, a: NodeId, b: NodeId) -> Result<Node
     let y = n.p().matmul(a, false, b, false);
     Ok(n.p().reshape(y, &shape))
 }
+
+/// Einsum of one or two operands without ellipsis.
+pub(super) fn einsum(n: &mut Node<'_, '_>) -> Result<()> {
+    let Some(equation) = n.string_attr("equation")? else { return Err(n.misfit("no equation")) };
+    let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, right) = match equation.split_once("->") {
+        Some((left, right)) => (left.to_string(), right.to_string()),
+        None => {
+            // by definition the labels that occur once, sorted
+            let mut once: Vec<char> = equation.chars().filter(|c| c.is_alphabetic()).collect();
+            once.sort_unstable();
+            let count = |c: &char| equation.chars().filter(|x| x == c).count();
+            (equation.clone(), once.iter().filter(|c| count(c) == 1).collect())
+        }
+    };
+    let terms: Vec<Vec<char>> = left.split(',').map(|t| t.chars().collect()).collect();
+    let result: Vec<char> = right.chars().collect();
+    let repeated = |t: &[char]| (1..t.len()).any(|i| t[..i].contains(&t[i]));
+    let plain = terms.iter().chain([&result]).all(|t| t.iter().all(|c| c.is_alphabetic()) && !repeated(t));
+    if !plain || terms.len() != n.input_count() || terms.len() > 2 {
+        return Err(n.refuse(
+            format!("the equation `{equation}` has an ellipsis, a diagonal or more than two operands"),
+            "write it as products of two",
+        ));
+    }
+    let mut extent: std::collections::HashMap<char, usize> = std::collections::HashMap::new();
+    let mut operands = Vec::new();
+    for (i, labels) in terms.iter().enumerate() {
+        let x = n.float(i)?;
+        let shape = n.p().shape(x).to_vec();
+        let fits = shape.len() == labels.len()
+            && labels.iter().zip(&shape).all(|(&c, &s)| *extent.entry(c).or_insert(s) == s);
+        if !fits {
+            return Err(n.misfit(format!("operand {i} of extents {shape:?} in `{equation}`")));
+        }
+        // labels that occur in this operand alone and not in the result are summed at once
+        let elsewhere =
+            |c: char| result.contains(&c) || terms.iter().enumerate().any(|(j, t)| j != i && t.contains(&c));
+        let kept: Vec<usize> = labels.iter().zip(&shape).map(|(&c, &s)| if elsewhere(c) { s } else { 1 }).collect();
+        let labels: Vec<char> = labels.iter().copied().filter(|&c| elsewhere(c)).collect();
+        let x = n.p().sum_to(x, &kept);
+        let shape: Vec<usize> = labels.iter().map(|c| extent[c]).collect();
+        operands.push((n.p().reshape(x, &shape), labels));
+    }
+    if result.iter().any(|c| !extent.contains_key(c)) {
+        return Err(n.misfit(format!("`{equation}` makes a label out of nothing")));
+    }
+    let (y, labels) = match &operands[..] {
+        [(x, labels)] => (*x, labels.clone()),
+        [(a, la), (b, lb)] => {
+            let pick = |from: &[char], f: &dyn Fn(char) -> bool| -> Vec<char> {
+                from.iter().copied().filter(|&c| f(c)).collect()
+            };
+            let batch = pick(la, &|c| lb.contains(&c) && result.contains(&c));
+            let inner = pick(la, &|c| lb.contains(&c) && !result.contains(&c));
+            let rows = pick(la, &|c| !lb.contains(&c));
+            let cols = pick(lb, &|c| !la.contains(&c));
+            let arrange = |n: &mut Node<'_, '_>, x: NodeId, from: &[char], parts: [&[char]; 3]| {
+                let order: Vec<char> = parts.concat();
+                let perm: Vec<usize> =
+                    order.iter().map(|c| from.iter().position(|f| f == c).unwrap_or_default()).collect();
+                let extents = parts.map(|part| part.iter().map(|c| extent[c]).product::<usize>());
+                let x = n.p().permute(x, &perm);
+                n.p().reshape(x, &extents)
+            };
+            let a = arrange(n, *a, la, [&batch, &rows, &inner]);
+            let b = arrange(n, *b, lb, [&batch, &inner, &cols]);
+            let labels = [&batch[..], &rows, &cols].concat();
+            let shape: Vec<usize> = labels.iter().map(|c| extent[c]).collect();
+            n.check(&shape)?;
+            let y = n.p().matmul(a, false, b, false);
+            (n.p().reshape(y, &shape), labels)
+        }
+        _ => return Err(n.misfit("no operands")),
+    };
+    let perm: Vec<usize> =
+        result.iter().map(|c| labels.iter().position(|l| l == c).unwrap_or_default()).collect();
+    let y = n.p().permute(y, &perm);
+    n.set_float(y)
+}

@@ -63,7 +63,7 @@ pub(super) fn apply(l: &mut Lowering, source: &Source<'_>) -> Result<Head> {
     };
     // [positions] → [samples, positions per sample] → [samples]
     let count = l.program.size(rows);
-    if count % samples != 0 {
+    if !count.is_multiple_of(samples) {
         return Err(Error::input(CODE, place, format!("{count} positions do not divide into {samples} samples"), ""));
     }
     let grid = l.program.reshape(rows, &[samples, count / samples]);

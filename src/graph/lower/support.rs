@@ -1,7 +1,7 @@
 //! The list of ONNX operators that lowering takes, and the refusals of the others.
 
 use super::context::{Node, place};
-use super::{elementwise, layout, linear, reduce};
+use super::{elementwise, layout, linear, normal, reduce, window};
 use crate::error::{Error, Result};
 use crate::snapshot::onnx_graph::{OnnxModel, OnnxNode};
 
@@ -12,6 +12,8 @@ const RULES: &[(&str, Rule)] = &[
     ("Abs", elementwise::unary),
     ("Add", elementwise::arithmetic),
     ("And", elementwise::logic),
+    ("AveragePool", window::pool),
+    ("BatchNormalization", normal::batch),
     ("Cast", elementwise::cast),
     ("CastLike", elementwise::cast),
     ("Ceil", elementwise::unary),
@@ -19,10 +21,12 @@ const RULES: &[(&str, Rule)] = &[
     ("Concat", layout::concat),
     ("Constant", layout::constant),
     ("ConstantOfShape", layout::constant_of_shape),
+    ("Conv", window::conv),
     ("Cos", elementwise::unary),
     ("CumSum", layout::cum_sum),
     ("Div", elementwise::arithmetic),
     ("Dropout", elementwise::identity),
+    ("Einsum", linear::einsum),
     ("Elu", elementwise::unary),
     ("Equal", elementwise::compare),
     ("Erf", elementwise::unary),
@@ -34,12 +38,17 @@ const RULES: &[(&str, Rule)] = &[
     ("GatherElements", layout::gather_elements),
     ("Gelu", elementwise::unary),
     ("Gemm", linear::gemm),
+    ("GlobalAveragePool", window::global),
+    ("GlobalMaxPool", window::global),
     ("Greater", elementwise::compare),
     ("GreaterOrEqual", elementwise::compare),
+    ("GroupNormalization", normal::group),
     ("HardSigmoid", elementwise::unary),
     ("HardSwish", elementwise::unary),
     ("Identity", elementwise::identity),
+    ("InstanceNormalization", normal::group),
     ("IsNaN", elementwise::is_nan),
+    ("LayerNormalization", normal::layer),
     ("LeakyRelu", elementwise::unary),
     ("Less", elementwise::compare),
     ("LessOrEqual", elementwise::compare),
@@ -47,6 +56,7 @@ const RULES: &[(&str, Rule)] = &[
     ("LogSoftmax", reduce::softmax),
     ("MatMul", linear::matmul),
     ("Max", elementwise::arithmetic),
+    ("MaxPool", window::pool),
     ("Mean", elementwise::arithmetic),
     ("Min", elementwise::arithmetic),
     ("Mish", elementwise::unary),
@@ -59,6 +69,7 @@ const RULES: &[(&str, Rule)] = &[
     ("PRelu", elementwise::prelu),
     ("Pad", layout::pad),
     ("Pow", elementwise::arithmetic),
+    ("RMSNormalization", normal::layer),
     ("Range", layout::range),
     ("Reciprocal", elementwise::unary),
     ("ReduceL1", reduce::reduce),
