@@ -37,6 +37,23 @@ pub fn width(text: &str, em: f64) -> f64 {
     f64::from(x)
 }
 
+/// `text` cut in its middle, so that both ends of an id stay.
+pub fn fit_middle(text: &str, em: f64, limit: f64) -> String {
+    if width(text, em) <= limit {
+        return text.to_string();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let mut kept = chars.len();
+    loop {
+        let (head, tail) = (kept.div_ceil(2), kept / 2);
+        let cut: String = chars.iter().take(head).chain(&['…']).chain(chars.iter().skip(chars.len() - tail)).collect();
+        if kept == 0 || width(&cut, em) <= limit {
+            return cut;
+        }
+        kept -= 1;
+    }
+}
+
 /// `text` cut with an ellipsis so that it is not wider than `limit`.
 pub fn fit(text: &str, em: f64, limit: f64) -> String {
     if width(text, em) <= limit {

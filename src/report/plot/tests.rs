@@ -144,4 +144,7 @@ fn names_are_cut_to_measure() {
     let cut = font::fit(long, 12.0, 100.0);
     assert!(font::width(&cut, 12.0) <= 100.0 && cut.ends_with('…'), "{cut}");
     assert_eq!(font::fit("short", 12.0, 100.0), "short");
+    let id = "sgd_0200/hessian/layer:layers.3.weight";
+    let cut = font::fit_middle(id, 12.0, 150.0);
+    assert!(cut.starts_with("sgd_02") && cut.ends_with(".weight") && font::width(&cut, 12.0) <= 150.0, "{cut}");
 }
