@@ -1,4 +1,4 @@
-//! Figures: each is a function from plain data to a [`Scene`](scene::Scene); a scene becomes SVG or PNG.
+//! Figures: each is a function from plain data to a [`Scene`]; a scene becomes SVG or PNG.
 
 pub mod axis;
 pub mod canvas;

@@ -13,7 +13,7 @@ use crate::report::figure_data::AxisMark;
 pub struct GateTimeRow {
     /// Case id.
     pub label: String,
-    /// One entry for each of the names given to [`gate_times`]: the break-even gate time with its interval [s].
+    /// One entry for each of the names given to [`gate_times`]: the break-even gate time with its interval, in seconds.
     pub at: Vec<Option<AxisMark>>,
 }
 
