@@ -26,6 +26,7 @@ mod tests;
 
 pub use check::{Card, Finding, Mark, check};
 pub use compare::{Comparison, compare};
+pub(crate) use evaluate::short;
 pub use evaluate::{Outcome, Point, Resolved, Spread};
 pub use hardware::{Hardware, HardwareKind, Rate};
 pub use model::{Model, ModelVariable, Quantity, Rule};

@@ -328,6 +328,7 @@ fn cross(case: &mut Case, scenario: &str, (n, d, k, e, a): (f64, f64, f64, f64, 
                 high: Some(at * 1.03),
                 certified: true,
                 note: "range 1e-30 to 1 s".into(),
+                ..CrossoverRow::default()
             });
         }
         for (machine, _, gate) in MACHINES {
@@ -341,6 +342,7 @@ fn cross(case: &mut Case, scenario: &str, (n, d, k, e, a): (f64, f64, f64, f64, 
                 against: rival_id.into(),
                 reason: format!("{:.3e} s quantum against {classical:.3e} s for {rival_id}", best * gate),
                 nearest_lever: format!("gate time: {:.1e} times shorter than {gate:.0e} s", best * gate / classical),
+                ..Verdict::default()
             });
         }
     }
