@@ -4,3 +4,4 @@ mod curvatures;
 mod fixture;
 mod mlp;
 mod networks;
+mod operators;
