@@ -10,11 +10,13 @@
 //! | `block` | which parameters a matrix is about |
 //! | `network`, `prepared` | a program for a run, its values at a snapshot |
 //! | `lanes` | products and columns by blocks of tangents over threads |
+//! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
 //! | `columns` | assembly column by column, exactly symmetric |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
 //! | `objective` | losses and gradients around a snapshot |
 //! | `damping`, `pruning` | λ and sparsification |
 
+mod assembly;
 pub mod block;
 mod columns;
 pub mod damping;
@@ -27,6 +29,7 @@ pub mod objective;
 pub mod prepared;
 pub mod pruning;
 
+pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};
 pub use empirical_fisher::EmpiricalFisher;
 pub use gauss_newton::GaussNewton;

@@ -20,20 +20,26 @@ pub mod words;
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::error::Result;
+use crate::parallel::Threads;
 use document::Report;
+use plot::Figure;
 use view::Pictures;
 
-/// What to leave out of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+/// How to make a report.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
     /// Write the PNG beside the SVG of each figure (most of the time of a report).
     pub png: bool,
+    /// Draws the figures on these threads; the bytes do not depend on it.
+    pub threads: Option<&'a Threads>,
 }
 
-impl Default for Options {
+impl Default for Options<'_> {
     fn default() -> Self {
-        Options { png: true }
+        Options { png: true, threads: None }
     }
 }
 
@@ -41,7 +47,7 @@ impl Default for Options {
 ///
 /// # Errors
 /// Exit class 5 when a number is NaN or infinite; otherwise only when a figure or template is broken.
-pub fn render(report: &Report, options: Options) -> Result<Vec<store::Entry>> {
+pub fn render(report: &Report, options: Options<'_>) -> Result<Vec<store::Entry>> {
     // First, because it refuses numbers that must not be shown anywhere.
     let json = json::pretty(report, "report.json")?;
     let pictures = Pictures::of(report);
@@ -51,12 +57,19 @@ pub fn render(report: &Report, options: Options) -> Result<Vec<store::Entry>> {
         ("report.json".to_string(), json.into_bytes()),
         ("cases.csv".to_string(), csv::cases(report)?.into_bytes()),
     ];
-    for figure in pictures.all() {
-        files.push((format!("plots/{}.svg", figure.name), figure.svg()?.into_bytes()));
+    let draw = |figure: &Figure| -> Result<Vec<store::Entry>> {
+        let mut files = vec![(format!("plots/{}.svg", figure.name), figure.svg()?.into_bytes())];
         if options.png {
             files.push((format!("plots/{}.png", figure.name), figure.png()?));
         }
-    }
+        Ok(files)
+    };
+    let figures: Vec<&Figure> = pictures.all().collect();
+    let drawn: Result<Vec<Vec<store::Entry>>> = match options.threads {
+        Some(threads) => threads.run(|| figures.par_iter().map(|f| draw(f)).collect()),
+        None => figures.iter().map(|f| draw(f)).collect(),
+    };
+    files.extend(drawn?.into_iter().flatten());
     Ok(files)
 }
 
@@ -67,6 +80,6 @@ pub fn render(report: &Report, options: Options) -> Result<Vec<store::Entry>> {
 ///
 /// # Errors
 /// As [`render`], and exit class 6 when the folder cannot be written; it is then as it was before.
-pub fn write(report: &Report, out: &Path, options: Options) -> Result<Vec<PathBuf>> {
+pub fn write(report: &Report, out: &Path, options: Options<'_>) -> Result<Vec<PathBuf>> {
     store::replace(out, &render(report, options)?)
 }

@@ -14,11 +14,13 @@
 
 pub mod adiabatic;
 pub mod amplification;
-pub mod eigen;
+pub mod chebyshev;
+pub mod fft;
 pub mod instance;
 pub mod inversion;
 pub mod kernel_reflection;
 pub mod oracle;
+pub mod phase_factors;
 pub mod qsvt;
 mod row;
 pub mod solvers;

@@ -1,5 +1,6 @@
 //! Tests of the numerics parts.
 
+mod assembly;
 mod curvatures;
 mod fixture;
 mod mlp;

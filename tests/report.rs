@@ -2,5 +2,6 @@
 
 mod files;
 mod hostile;
+mod layout;
 mod preview;
 mod synthetic;

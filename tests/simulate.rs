@@ -3,5 +3,6 @@
 mod adiabatic_walk;
 mod inversion;
 mod kernel_reflection;
+mod phases;
 mod support;
 mod verify;

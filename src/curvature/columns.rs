@@ -111,19 +111,30 @@ impl<'p> Columns<'p> {
         }
     }
 
-    /// The whole matrix. Between two tensors only one of the two off-diagonal blocks is computed (seeded at the smaller
-    /// tensor) and mirrored; the diagonal block of a tensor is replaced by its symmetric part.
+    /// The whole matrix; see [`Columns::fill`].
     pub fn to_dense(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
-        let n = self.dim();
+        let mut h = Mat::<f64>::zeros(self.dim(), self.dim());
+        self.fill(h.as_mut(), &|_, _| false, progress)?;
+        Ok(h)
+    }
+
+    /// Writes the blocks of all pairs of tensors (positions in the block) that are not `skip`ped. Between two tensors
+    /// only one of the two off-diagonal blocks is computed (seeded at the smaller tensor) and mirrored; the diagonal
+    /// block of a tensor is replaced by its symmetric part.
+    pub fn fill<U: Real>(
+        &self,
+        mut h: MatMut<'_, U>,
+        skip: &dyn Fn(usize, usize) -> bool,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<()> {
         let tensors = &self.block.tensors;
-        let mut h = Mat::<f64>::zeros(n, n);
-        let after = |p: usize, q: usize| (tensors[q].size, q) >= (tensors[p].size, p);
+        let after = |p: usize, q: usize| (tensors[q].size, q) >= (tensors[p].size, p) && !skip(p, q);
         let maps: Vec<Vec<usize>> =
             (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| after(p, q)).collect()).collect();
         let rows = |to: &[usize]| to.iter().map(|&q| tensors[q].size as u64).sum::<u64>();
         let total: u64 = maps.iter().enumerate().map(|(p, to)| tensors[p].size as u64 * rows(to)).sum();
         let spent = AtomicU64::new(0);
-        for (p, to) in maps.iter().enumerate() {
+        for (p, to) in maps.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
             let t = &tensors[p];
             let rows = rows(to);
             let done = |columns: usize| {
@@ -136,12 +147,12 @@ impl<'p> Columns<'p> {
                 Map::F32(map) => map.each(columns, self.prepared.threads, &unit, &done)?,
             }
         }
-        for p in 0..tensors.len() {
-            for q in (0..tensors.len()).filter(|&q| after(p, q)) {
-                mirror(&mut h, &tensors[p], &tensors[q], p == q);
+        for (p, to) in maps.iter().enumerate() {
+            for &q in to {
+                mirror(h.as_mut(), &tensors[p], &tensors[q], p == q);
             }
         }
-        Ok(h)
+        Ok(())
     }
 }
 
@@ -154,7 +165,7 @@ fn unit<T: Real>(i: usize, tangent: &mut [T]) {
 }
 
 /// Copies the computed block (rows of q, columns of p) to its mirror image; averages where they are the same.
-fn mirror(h: &mut Mat<f64>, p: &super::block::BlockTensor, q: &super::block::BlockTensor, same: bool) {
+fn mirror<U: Real>(mut h: MatMut<'_, U>, p: &super::block::BlockTensor, q: &super::block::BlockTensor, same: bool) {
     const TILE: usize = 32;
     for j0 in (0..p.size).step_by(TILE) {
         for i0 in (0..q.size).step_by(TILE) {
@@ -164,7 +175,7 @@ fn mirror(h: &mut Mat<f64>, p: &super::block::BlockTensor, q: &super::block::Blo
                     if !same {
                         h[(column, row)] = h[(row, column)];
                     } else if i > j {
-                        let mean = 0.5 * (h[(row, column)] + h[(column, row)]);
+                        let mean = U::of(0.5) * (h[(row, column)] + h[(column, row)]);
                         h[(row, column)] = mean;
                         h[(column, row)] = mean;
                     }

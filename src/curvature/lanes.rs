@@ -115,16 +115,16 @@ impl<T: Real> Linear<T> {
 
     /// One product for each column of `out`: `fill` writes the tangent (the only input) of column i; `done` is told the
     /// number of columns of each finished block.
-    pub fn each(
+    pub fn each<U: Real>(
         &self,
-        out: MatMut<'_, f64>,
+        out: MatMut<'_, U>,
         threads: &Threads,
         fill: &(dyn Fn(usize, &mut [T]) + Sync),
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         let Some(&(slot, part)) = self.inputs.first() else { return Ok(()) };
         let lanes = self.lanes;
-        let block = |(at, mut out): (usize, MatMut<'_, f64>)| -> Result<()> {
+        let block = |(at, mut out): (usize, MatMut<'_, U>)| -> Result<()> {
             let k = out.ncols();
             self.with_workspace(lanes, |ws| {
                 let tangent = ws.tangent_mut(slot);
@@ -139,7 +139,7 @@ impl<T: Real> Linear<T> {
                 self.read(ws, k, |lane, offset, values| {
                     let mut column = out.as_mut().col_mut(lane);
                     for (i, v) in values.iter().enumerate() {
-                        column[offset + i] = v.wide();
+                        column[offset + i] = U::of(v.wide());
                     }
                 })?;
                 done(k);

@@ -66,7 +66,9 @@ pub fn markdown(text: &str) -> String {
             '|' => out.push_str("&#124;"),
             // Bare addresses become links in many renderers.
             ':' if next == '/' => out.push_str("&#58;"),
-            '.' if out.to_lowercase().ends_with("www") => out.push_str("&#46;"),
+            '.' if out.len() >= 3 && out.as_bytes()[out.len() - 3..].eq_ignore_ascii_case(b"www") => {
+                out.push_str("&#46;")
+            }
             '@' => out.push_str("&#64;"),
             ']' if matches!(next, '(' | '[' | ':') => out.push_str("\\]"),
             '\\' | '`' | '*' | '_' | '#' | '~' | '$' => {

@@ -143,6 +143,9 @@ pub struct CurveFigure {
     /// Crossovers.
     #[serde(default)]
     pub marks: Vec<AxisMark>,
+    /// Ranges of x in which the quantum side is cheaper than every classical series; shaded.
+    #[serde(default)]
+    pub advantage: Vec<[f64; 2]>,
     /// What is held fixed, at which values and from which case; stands in the caption.
     #[serde(default)]
     pub held: String,

@@ -43,7 +43,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -103,9 +103,9 @@ pub fn with_unit(x: f64, unit: &str) -> String {
     }
 }
 
-/// `3·10⁻⁷`, `10⁶`, `200`: a tick of a logarithmic axis.
-pub fn power_of_ten(mantissa: i32, exponent: i32) -> String {
-    if (-2..=4).contains(&exponent) {
+/// `3·10⁻⁷`, `10⁶`, `200`: a tick of a logarithmic axis; `plain` where the whole axis can do without powers.
+pub fn power_of_ten(mantissa: i32, exponent: i32, plain: bool) -> String {
+    if (0..=1).contains(&exponent) || (plain && (-3..=5).contains(&exponent)) {
         let value = f64::from(mantissa) * 10_f64.powi(exponent);
         return if exponent >= 3 { count(value as u64) } else { digits(value, 1) };
     }
@@ -189,11 +189,12 @@ mod tests {
     fn ticks_and_counts() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
-        assert_eq!(power_of_ten(1, -18), "10⁻¹⁸");
-        assert_eq!(power_of_ten(5, 12), "5·10¹²");
-        assert_eq!(power_of_ten(1, 0), "1");
-        assert_eq!(power_of_ten(2, 3), "2,000");
-        assert_eq!(power_of_ten(1, -2), "0.01");
+        assert_eq!(power_of_ten(1, -18, true), "10⁻¹⁸");
+        assert_eq!(power_of_ten(5, 12, false), "5·10¹²");
+        assert_eq!(power_of_ten(1, 0, false), "1");
+        assert_eq!(power_of_ten(2, 3, true), "2,000");
+        assert_eq!(power_of_ten(2, 3, false), "2·10³");
+        assert_eq!(power_of_ten(1, -2, true), "0.01");
         assert_eq!(tick(0.25, 0.25), "0.25");
         assert_eq!(tick(20_000.0, 10_000.0), "20,000");
         assert_eq!(interval(Some(1.0), None), "[1, no upper end]");

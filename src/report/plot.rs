@@ -9,6 +9,7 @@ pub mod font;
 pub mod frame;
 mod gate_time;
 pub mod ink;
+mod labels;
 mod map;
 mod pruning;
 pub mod scene;

@@ -248,19 +248,19 @@ pub fn cheapest(system: &WalkSystem, eps: f64, most: u64) -> Option<Solved> {
         if steps < 4 {
             return;
         }
-        if let Some(found) = shortest_filter(system, steps, eps, longest) {
-            if best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps) {
-                best = Some(found);
-            }
+        if let Some(found) = shortest_filter(system, steps, eps, longest)
+            && best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps)
+        {
+            best = Some(found);
         }
     };
     ladder.iter().for_each(|&t| consider(t));
     let centre = best.as_ref().map(|b| b.steps)?;
     let mut consider = |steps: u64| {
-        if let Some(found) = shortest_filter(system, steps, eps, longest) {
-            if best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps) {
-                best = Some(found);
-            }
+        if let Some(found) = shortest_filter(system, steps, eps, longest)
+            && best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps)
+        {
+            best = Some(found);
         }
     };
     for factor in [0.8, 0.9, 1.1, 1.2] {

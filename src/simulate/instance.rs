@@ -1,8 +1,8 @@
 //! One linear system in the eigenbasis of its matrix: what every level-1 simulation starts from.
 
-use super::eigen::symmetric_eigen;
 use super::row::{Encoding, Options};
 use crate::error::{Error, Result};
+use crate::spectrum::dense_eigen::decompose;
 use faer::{Mat, MatRef};
 
 /// A relative asymmetry above this is an error (as for matrix files).
@@ -53,7 +53,8 @@ impl Instance {
     /// zero or does not fit; usage errors for an α below ‖A‖.
     pub fn new(matrix: MatRef<'_, f64>, rhs: &[f64], options: &Options) -> Result<Self> {
         check(matrix, rhs)?;
-        let (values, vectors) = symmetric_eigen(matrix)?;
+        let eigen = decompose(matrix, parallelism())?;
+        let (values, vectors) = (eigen.values, eigen.vectors);
         let b = normalised(rhs)?;
         let n = matrix.nrows();
         let amplitudes: Vec<f64> = (0..n).map(|i| (0..n).map(|k| vectors[(k, i)] * b[k]).sum()).collect();
@@ -201,6 +202,14 @@ fn check(matrix: MatRef<'_, f64>, rhs: &[f64]) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The threads of the pool this runs in.
+pub(crate) fn parallelism() -> faer::Par {
+    match rayon::current_num_threads() {
+        0 | 1 => faer::Par::Seq,
+        threads => faer::Par::rayon(threads),
+    }
 }
 
 /// α of the chosen encoding.

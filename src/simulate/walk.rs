@@ -224,8 +224,8 @@ impl<const W: usize> Block<W> {
     fn add_overlaps(&self, sums: &mut [Lane; 4]) {
         for (k, sum) in sums.iter_mut().enumerate() {
             let i = FLAGGED[k];
-            for l in 0..LANES {
-                sum[l] += self.b[i & 1][l] * self.psi[i][l];
+            for ((s, b), x) in sum.iter_mut().zip(&self.b[i & 1]).zip(&self.psi[i]) {
+                *s += b * x;
             }
         }
     }
@@ -308,7 +308,7 @@ fn run_flags<const W: usize>(system: &WalkSystem, steps: u64, p: f64, combinatio
         });
         k += 2;
     }
-    if steps > 0 && steps % 2 == 0 {
+    if steps > 0 && steps.is_multiple_of(2) {
         let f = f_at(steps);
         let (first, second) = (preparation(f, true, combination), preparation(f, false, combination));
         sweep(&mut blocks, |block, _| finish_raised(block, &overlaps, first, second));

@@ -3,9 +3,11 @@
 pub mod archive;
 pub mod npy;
 pub mod npz;
+pub mod pickle;
 pub mod safetensors;
+pub mod torch;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::snapshot::array::Array;
 use crate::snapshot::decode::Context;
 
@@ -41,6 +43,6 @@ pub fn read(format: WeightFormat, bytes: &[u8], place: &str, context: Context<'_
     match format {
         WeightFormat::Safetensors => safetensors::read(bytes, place, context),
         WeightFormat::Npz => npz::read(bytes, place, context),
-        WeightFormat::Torch => Err(Error::input("torch::later", place, "torch archives are not read yet", "")),
+        WeightFormat::Torch => torch::read(bytes, place, context),
     }
 }

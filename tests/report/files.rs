@@ -5,6 +5,9 @@ use breakeven::report::{Options, figures, json, render, text, write};
 
 use super::synthetic;
 
+/// Pictures take most of the time and are looked at elsewhere.
+const QUICK: Options<'static> = Options { png: false, threads: None };
+
 fn file<'a>(files: &'a [(String, Vec<u8>)], name: &str) -> &'a str {
     let (_, bytes) = files.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{name} is missing"));
     std::str::from_utf8(bytes).unwrap()
@@ -29,13 +32,14 @@ fn every_file_and_figure_is_there_and_the_bytes_repeat() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), names.len(), "no name twice");
-    assert_eq!(files, render(&report, Options::default()).unwrap());
+    let threads = breakeven::parallel::Threads::new(2).unwrap();
+    assert_eq!(files, render(&report, Options { png: true, threads: Some(&threads) }).unwrap());
 }
 
 #[test]
 fn the_page_needs_nothing_from_outside() {
     let report = synthetic::report();
-    let files = render(&report, Options { png: false }).unwrap();
+    let files = render(&report, QUICK).unwrap();
     let html = file(&files, "report.html");
     assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
     for forbidden in
@@ -62,7 +66,7 @@ fn the_page_needs_nothing_from_outside() {
 #[test]
 fn what_the_contract_asks_for_is_on_the_page() {
     let report = synthetic::report();
-    let files = render(&report, Options { png: false }).unwrap();
+    let files = render(&report, QUICK).unwrap();
     for name in ["report.html", "report.md"] {
         let page = file(&files, name);
         for text in [
@@ -91,7 +95,7 @@ fn what_the_contract_asks_for_is_on_the_page() {
 #[test]
 fn the_table_carries_units_and_every_digit() {
     let report = synthetic::report();
-    let files = render(&report, Options { png: false }).unwrap();
+    let files = render(&report, QUICK).unwrap();
     let mut reader = csv::Reader::from_reader(file(&files, "cases.csv").as_bytes());
     let head: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
     let column = |name: &str| head.iter().position(|h| h == name).unwrap_or_else(|| panic!("{name}"));
@@ -115,7 +119,7 @@ fn the_table_carries_units_and_every_digit() {
 fn a_number_that_is_not_finite_is_refused_with_its_place() {
     let mut report = synthetic::report();
     report.cases[2].costs[5].value = Some(f64::NAN);
-    let error = render(&report, Options { png: false }).unwrap_err();
+    let error = render(&report, QUICK).unwrap_err();
     assert_eq!(error.class.exit_code(), 5);
     assert!(error.to_string().contains("cases.2.costs.5.value is NaN"), "{error}");
     let dir = tempfile::tempdir().unwrap();
@@ -143,7 +147,7 @@ fn a_report_with_little_in_it_still_renders() {
             case.measurement.step = None;
             case.simulation.clear();
         }
-        let files = render(&report, Options { png: false }).unwrap();
+        let files = render(&report, QUICK).unwrap();
         assert!(file(&files, "report.html").contains("No verdict"));
         assert!(text::summary(&report, text::Look::default()).contains("No verdict"));
     }
@@ -161,7 +165,7 @@ fn many_cases_stay_readable() {
         });
         report.cases.extend(copies.collect::<Vec<_>>());
     }
-    let files = render(&report, Options { png: false }).unwrap();
+    let files = render(&report, QUICK).unwrap();
     let html = file(&files, "report.html");
     assert_eq!(html.matches("<details class=\"case\"").count(), report.cases.len());
     let drawn = files.iter().filter(|(n, _)| n.starts_with("plots/spectrum-")).count();

@@ -201,7 +201,7 @@ fn case(name: &str, n: usize, truth: &Value) -> Case {
                 bound: Some(kappa * 4.0),
                 relative_residual: Some(2.9e-2),
                 relative_error: Some(0.4),
-                note: None,
+                ..ClassicalRun::default()
             },
         ],
         spectrum: bins(s),
@@ -443,6 +443,7 @@ fn figures(cases: &[Case]) -> FigureData {
                 series("cg", 4.0),
             ],
             dots,
+            advantage: vec![[4.1e6, 1e9]],
             marks: vec![AxisMark {
                 at: 4.1e6,
                 label: "dalzell2024-known-norm = ldlt: N = 4.1e6".into(),

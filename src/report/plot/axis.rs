@@ -102,12 +102,13 @@ fn log_ticks(a: f64, b: f64, labels: usize) -> Vec<Tick> {
         [1, 2, 3, 5, 10, 20, 30, 50, 100, 200].into_iter().find(|&s| decades / f64::from(s) <= labels).unwrap_or(400);
     // Within two decades the 2 and the 5 get labels too.
     let inner: &[i32] = if decades <= 2.2 && labels >= 4.0 { &[2, 5] } else { &[] };
+    let plain = a >= -3.5 && b <= 5.5;
     let minor = decades <= labels.max(7.0);
     let mut ticks = Vec::new();
     for e in (first - 1)..=last {
         let unit = if e >= 0 { exp10(f64::from(e)) } else { 1.0 / exp10(f64::from(-e)) };
         if e >= first {
-            let label = (e.rem_euclid(stride) == 0).then(|| number::power_of_ten(1, e));
+            let label = (e.rem_euclid(stride) == 0).then(|| number::power_of_ten(1, e, plain));
             ticks.push(Tick { value: unit, label });
         }
         for m in 2..=9 {
@@ -117,7 +118,7 @@ fn log_ticks(a: f64, b: f64, labels: usize) -> Vec<Tick> {
                 continue;
             }
             if inner.contains(&m) {
-                ticks.push(Tick { value, label: Some(number::power_of_ten(m, e)) });
+                ticks.push(Tick { value, label: Some(number::power_of_ten(m, e, plain)) });
             } else if minor {
                 ticks.push(Tick { value, label: None });
             }

@@ -1,9 +1,10 @@
 //! Curves with bands over one variable: the break-even figure, and the crossover figure of the `plot` command.
 
 use super::axis::{Axis, Scale, range};
+use super::font;
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::Ink;
-use super::scene::{DASH_DOT, DASHED, DOTTED, Dash, Form, SOLID, Scene};
+use super::scene::{Align, DASH_DOT, DASHED, DOTTED, Dash, EM, Form, Rect, SOLID, Scene};
 use crate::report::escape::visible;
 use crate::report::figure_data::{CurveFigure, CurveSeries, Side};
 
@@ -25,11 +26,8 @@ pub fn curves(data: &CurveFigure) -> Option<Scene> {
     let mut legend: Vec<Entry> = Vec::new();
     for (series, style) in data.series.iter().zip(&styles) {
         let banded = series.points.iter().any(|p| p.low.is_some() && p.high.is_some() && p.low != p.high);
-        let swatch = if banded && style.dash.is_empty() {
-            Swatch::Band(style.ink, BAND)
-        } else {
-            Swatch::Line(style.ink, style.dash)
-        };
+        let swatch =
+            if banded { Swatch::Band(style.ink, BAND, style.dash) } else { Swatch::Line(style.ink, style.dash) };
         let bound = if series.bound.is_empty() { String::new() } else { format!(" ({})", series.bound) };
         legend.push((swatch, visible(&format!("{}{bound}", series.title))));
     }
@@ -41,6 +39,17 @@ pub fn curves(data: &CurveFigure) -> Option<Scene> {
 
     let alt = format!("{} over {}", data.y.label(), data.x.label());
     let mut frame = Frame::new(visible(&alt), 500.0, x, y, &legend);
+    for [from, to] in &data.advantage {
+        let (l, r) = (frame.px(*from).max(frame.area.left), frame.px(*to).min(frame.area.right));
+        if r - l > 1.0 {
+            let band = Rect::new(l, frame.area.top, r, frame.area.bottom);
+            frame.scene.rect(band, Ink::Good, 0.1);
+            let (text, baseline) = ("quantum cheaper", frame.area.bottom - 8.0);
+            if font::width(text, EM) + 12.0 < r - l {
+                frame.scene.text((l + 6.0, baseline), text, EM, Align::Start, Ink::Good);
+            }
+        }
+    }
     for (series, style) in data.series.iter().zip(&styles) {
         let band = series.points.iter().map(|p| (p.x, p.low.zip(p.high)));
         frame.band(band, style.ink, BAND);

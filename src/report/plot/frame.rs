@@ -13,8 +13,8 @@ pub const WIDTH: f64 = 860.0;
 pub enum Swatch {
     /// A line with a dash.
     Line(Ink, Dash),
-    /// A band.
-    Band(Ink, f64),
+    /// A band around a line.
+    Band(Ink, f64, Dash),
     /// A data mark.
     Mark(Ink, Form),
 }
@@ -132,7 +132,9 @@ impl Frame {
         let w = font::width(&label, EM);
         let (at, align) =
             if px + 6.0 + w > self.area.right { (px - 5.0, Align::End) } else { (px + 5.0, Align::Start) };
-        self.scene.text((at, top + 14.0 + 15.0 * level as f64), label, EM, align, ink);
+        let baseline = top + 14.0 + 15.0 * level as f64;
+        self.scene.backdrop((at, baseline), w, EM, align);
+        self.scene.text((at, baseline), label, EM, align, ink);
     }
 
     /// A horizontal line at `y` with a label above its right end.
@@ -211,9 +213,10 @@ impl Frame {
                         let everywhere = Rect::new(0.0, 0.0, WIDTH, y + 50.0);
                         self.scene.curve(&[(a, y), (b, y)], &everywhere, ink, 2.2, dash, 1.0);
                     }
-                    Swatch::Band(ink, alpha) => {
+                    Swatch::Band(ink, alpha, dash) => {
                         self.scene.rect(Rect::new(a, y - 6.0, b, y + 6.0), ink, alpha);
-                        self.scene.line(vec![(a, y), (b, y)], ink, 2.2);
+                        let everywhere = Rect::new(0.0, 0.0, WIDTH, y + 50.0);
+                        self.scene.curve(&[(a, y), (b, y)], &everywhere, ink, 2.2, dash, 1.0);
                     }
                     Swatch::Mark(ink, form) => self.scene.mark((f64::midpoint(a, b), y), form, 4.5, ink),
                 }

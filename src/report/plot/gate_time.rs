@@ -56,21 +56,26 @@ pub fn gate_times(names: &[String], rows: &[GateTimeRow], machines: &[AxisMark])
     let mut frame = Frame::new(alt, rows_height + head + 66.0, x, y, &legend);
 
     let area = frame.area;
-    for (machine, level) in machines.iter().zip(&levels) {
+    for (i, _) in shown.iter().enumerate().skip(1).step_by(2) {
+        let middle = frame.py(count - i as f64 - 0.5);
+        frame.scene.rect(Rect::new(area.left, middle - ROW / 2.0, area.right, middle + ROW / 2.0), Ink::Grid, 0.35);
+    }
+    for machine in machines {
         let px = frame.px(machine.at);
         frame.scene.curve(&[(px, area.top), (px, area.bottom)], &area, Ink::Mark, 1.5, DASHED, 1.0);
+    }
+    for (machine, level) in machines.iter().zip(&levels) {
+        let px = frame.px(machine.at);
         let label = font::fit(&visible(&machine.label), EM - 1.0, 300.0);
         let w = font::width(&label, EM - 1.0);
         let (tx, align) =
             if px + 5.0 + w < area.right - 3.0 { (px + 5.0, Align::Start) } else { (px - 5.0, Align::End) };
-        frame.scene.text((tx, area.top + 14.0 + 16.0 * *level as f64), label, EM - 1.0, align, Ink::Mark);
+        let baseline = area.top + 14.0 + 16.0 * *level as f64;
+        frame.scene.backdrop((tx, baseline), w, EM - 1.0, align);
+        frame.scene.text((tx, baseline), label, EM - 1.0, align, Ink::Mark);
     }
     for (i, row) in shown.iter().enumerate() {
         let middle = frame.py(count - i as f64 - 0.5);
-        if i % 2 == 1 {
-            let stripe = Rect::new(area.left, middle - ROW / 2.0, area.right, middle + ROW / 2.0);
-            frame.scene.rect(stripe, Ink::Grid, 0.35);
-        }
         let many = row.at.len().max(1) as f64;
         for (k, mark) in row.at.iter().enumerate() {
             let Some(mark) = mark else { continue };

@@ -30,6 +30,8 @@ pub enum Ink {
     Good,
     /// Something against it, or failed.
     Bad,
+    /// A verdict against it that is no proof.
+    Against,
     /// Undecided.
     Open,
     /// A mark such as λ or a tolerance.
@@ -75,7 +77,7 @@ impl Ink {
     /// Every ink once.
     pub fn all() -> Vec<Ink> {
         use Ink::*;
-        let mut all = vec![Text, Muted, Frame, Grid, Paper, Halo, Good, Bad, Open, Mark, MapNone];
+        let mut all = vec![Text, Muted, Frame, Grid, Paper, Halo, Good, Bad, Against, Open, Mark, MapNone];
         all.extend((0..QUANTUM.len()).map(|i| Quantum(i as u8)));
         all.extend((0..CLASSICAL.len()).map(|i| Classical(i as u8)));
         all.extend((0..SERIES.len()).map(|i| Series(i as u8)));
@@ -98,6 +100,7 @@ impl Ink {
             Ink::Series(i) => pick(&SERIES, i),
             Ink::Good => ("#0E7C5A", "#45D0A0"),
             Ink::Bad => ("#B3361F", "#FF8A70"),
+            Ink::Against => ("#8A5A00", "#E3B341"),
             Ink::Open => ("#8C959F", "#6E7883"),
             Ink::Mark => ("#7D3C98", "#CFA4E8"),
             Ink::Map(i) => pick(&MAP, i.min(MAP_LEVELS - 1)),

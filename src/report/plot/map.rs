@@ -5,6 +5,7 @@ use super::contour;
 use super::font;
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::{Ink, MAP_LEVELS};
+use super::labels::Labels;
 use super::scene::{Align, EM, Form, Point, Rect, SOLID, Scene};
 use crate::report::escape::visible;
 use crate::report::figure_data::MapFigure;
@@ -62,15 +63,39 @@ pub fn map(data: &MapFigure, trail: &[TrailPoint]) -> Option<Scene> {
     let alt = if data.z_name.is_empty() { "cases over κ and d".to_string() } else { visible(&data.z_name) };
     let mut frame = Frame::with_foot(alt, 460.0, foot, x, y, &legend);
 
+    let mut labels = Labels::around(&frame.scene);
+    let mut contour = Vec::new();
     if gridded {
         let step = draw_cells(&mut frame, data);
-        draw_contour(&mut frame, data);
+        contour = draw_contour(&mut frame, data);
         draw_scale(&mut frame, step, &visible(&data.z_name));
     }
+    contour.iter().for_each(|piece| labels.avoid_line(piece));
+    let mut named: Vec<(Point, String)> = Vec::new();
     for (i, name) in names.iter().enumerate() {
         let (ink, form) = style(i);
         let own: Vec<&TrailPoint> = trail.iter().filter(|t| t.series == *name).collect();
-        draw_trail(&mut frame, &own, ink, form);
+        let at: Vec<Point> = own.iter().map(|t| frame.at(t.x, t.y)).collect();
+        at.iter().for_each(|p| labels.avoid_mark(*p, 6.0));
+        labels.avoid_line(&at);
+        draw_trail(&mut frame, &own, &at, ink, form);
+        // Only the ends of a trail are named.
+        let ends = own.iter().zip(&at).enumerate().filter(|(k, _)| *k == 0 || *k + 1 == own.len());
+        named.extend(ends.map(|(_, (t, p))| (*p, visible(&t.label))));
+    }
+    let area = frame.area;
+    for (at, label) in named {
+        labels.put(&mut frame.scene, &area, at, &label, EM - 1.0, Ink::Text);
+    }
+    // The contour is named once, as near to the middle as there is room.
+    let middle = (f64::midpoint(area.left, area.right), f64::midpoint(area.top, area.bottom));
+    let far = |p: &Point| (p.0 - middle.0).hypot(p.1 - middle.1);
+    let mut starts: Vec<Point> = contour.iter().filter_map(|p| p.first().copied()).collect();
+    starts.sort_by(|a, b| far(a).total_cmp(&far(b)));
+    for at in starts {
+        if labels.put(&mut frame.scene, &area, at, "equal times", EM, Ink::Text) {
+            break;
+        }
     }
     Some(frame.scene)
 }
@@ -122,7 +147,8 @@ fn edges(places: &[f64], px: impl Fn(f64) -> f64) -> Vec<f64> {
     edges
 }
 
-fn draw_contour(frame: &mut Frame, data: &MapFigure) {
+/// Draws the zero line and returns its pieces.
+fn draw_contour(frame: &mut Frame, data: &MapFigure) -> Vec<Vec<Point>> {
     let place = |places: &[f64], at: f64, px: &dyn Fn(f64) -> f64| -> Option<f64> {
         let (i, t) = (at.floor().max(0.0) as usize, at - at.floor());
         let a = px(*places.get(i)?);
@@ -143,16 +169,7 @@ fn draw_contour(frame: &mut Frame, data: &MapFigure) {
     for piece in &pieces {
         frame.scene.curve(piece, &area, Ink::Text, 2.4, SOLID, 1.0);
     }
-    // One label, at the piece nearest the middle of the frame, where it does not touch the border.
-    let middle = (f64::midpoint(area.left, area.right), f64::midpoint(area.top, area.bottom));
-    let far = |p: &Point| (p.0 - middle.0).hypot(p.1 - middle.1);
-    if let Some(at) = pieces.iter().filter_map(|p| p.first()).min_by(|a, b| far(a).total_cmp(&far(b))) {
-        let text = "equal times";
-        let w = font::width(text, EM);
-        let x = (at.0 + 8.0).min(area.right - w - 6.0).max(area.left + 4.0);
-        let y = (at.1 - 8.0).clamp(area.top + 16.0, area.bottom - 6.0);
-        frame.scene.text((x, y), text, EM, Align::Start, Ink::Text);
-    }
+    pieces
 }
 
 fn draw_scale(frame: &mut Frame, step: f64, name: &str) {
@@ -170,17 +187,15 @@ fn draw_scale(frame: &mut Frame, step: f64, name: &str) {
     }
     let x = left + cell * f64::from(MAP_LEVELS) + 12.0;
     let room = area.right - x;
-    let none = "grey: outside a model's domain";
     frame.scene.text((x, top + 10.0), font::fit(name, EM, room), EM, Align::Start, Ink::Text);
-    let note = format!("orange: classical faster · blue: quantum faster · {none}");
-    frame.scene.text((x, top + 26.0), font::fit(&note, EM - 1.0, room), EM - 1.0, Align::Start, Ink::Muted);
+    let note = "orange: classical faster · blue: quantum faster · grey: no number";
+    frame.scene.text((x, top + 26.0), font::fit(note, EM - 1.0, room), EM - 1.0, Align::Start, Ink::Muted);
 }
 
-fn draw_trail(frame: &mut Frame, own: &[&TrailPoint], ink: Ink, form: Form) {
+fn draw_trail(frame: &mut Frame, own: &[&TrailPoint], at: &[Point], ink: Ink, form: Form) {
     let area = frame.area;
-    let at: Vec<Point> = own.iter().map(|t| frame.at(t.x, t.y)).collect();
-    frame.scene.curve(&at, &area, Ink::Halo, 3.6, SOLID, 0.8);
-    frame.scene.curve(&at, &area, ink, 1.8, SOLID, 1.0);
+    frame.scene.curve(at, &area, Ink::Halo, 3.6, SOLID, 0.8);
+    frame.scene.curve(at, &area, ink, 1.8, SOLID, 1.0);
     for t in own {
         let low = t.low.unwrap_or(t.x);
         let (a, b) = (frame.at(low, t.y), t.high.map_or((area.right, frame.py(t.y)), |h| frame.at(h, t.y)));
@@ -188,30 +203,5 @@ fn draw_trail(frame: &mut Frame, own: &[&TrailPoint], ink: Ink, form: Form) {
             frame.scene.curve(&[a, b], &area, ink, 1.4, SOLID, 0.9);
         }
         frame.mark(t.x, t.y, form, 4.0, ink);
-    }
-    // Only the ends are named; names near the right edge go to the left of their mark.
-    let ends: Vec<&&TrailPoint> = match own {
-        [] => Vec::new(),
-        [only] => vec![only],
-        [first, .., last] => vec![first, last],
-    };
-    for t in ends {
-        let label = visible(&t.label);
-        let (x, y) = frame.at(t.x, t.y);
-        let w = font::width(&label, EM - 1.0);
-        let rightwards = x + 9.0 + w < area.right;
-        let (tx, align) = if rightwards { (x + 9.0, Align::Start) } else { (x - 9.0, Align::End) };
-        let boxed = |y: f64| {
-            let left = if rightwards { tx } else { tx - w };
-            Rect::new(left, y - 10.0, left + w, y + 3.0)
-        };
-        // The first free line above or below the mark; a label that finds none is left out.
-        let taken: Vec<Rect> = frame.scene.text_boxes().into_iter().map(|(_, r)| r).collect();
-        let free = [y - 6.0, y + 14.0, y - 20.0, y + 28.0]
-            .into_iter()
-            .find(|&y| y - 10.0 > area.top && y + 3.0 < area.bottom && !taken.iter().any(|r| r.overlaps(&boxed(y))));
-        if let Some(y) = free {
-            frame.scene.text((tx, y), label, EM - 1.0, align, Ink::Text);
-        }
     }
 }

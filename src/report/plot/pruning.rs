@@ -1,10 +1,10 @@
 //! The pruning trade-off: how much of H is lost for how small a row sparsity d.
 
 use super::axis::{Axis, Scale, range};
-use super::font;
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::Ink;
-use super::scene::{Align, DASHED, EM, Form, SOLID, Scene};
+use super::labels::Labels;
+use super::scene::{DASHED, EM, Form, SOLID, Scene};
 use crate::measurement::SparsityPoint;
 use crate::report::number;
 
@@ -22,7 +22,7 @@ pub fn pruning(curve: &[SparsityPoint], n: usize) -> Option<Scene> {
         (0.0, points.last()?.d as f64),
         9,
     );
-    let y = Axis::log("relative error of the pruned H", (low, high.max(low * 10.0)), 7);
+    let y = Axis::log("relative error of the pruned H", (low, (high * 4.0).max(low * 10.0)), 7);
     let spectral = points.iter().any(|p| p.spectral_error.is_some());
     let mut legend: Vec<Entry> = vec![(Swatch::Line(Ink::Quantum(0), SOLID), "‖dropped‖_F / ‖H‖_F".into())];
     if spectral {
@@ -42,18 +42,16 @@ pub fn pruning(curve: &[SparsityPoint], n: usize) -> Option<Scene> {
         frame.mark(p.d as f64, shown(p.frobenius_error), Form::Disc, 3.4, Ink::Quantum(0));
     }
     let area = frame.area;
-    for p in &points {
-        let label = number::digits(p.threshold, 2);
-        let (x, y) = frame.at(p.d as f64, shown(p.frobenius_error));
-        let w = font::width(&label, EM - 1.0);
-        let right = x + 8.0 + w < area.right - 2.0;
-        let (tx, align) = if right { (x + 8.0, Align::Start) } else { (x - 8.0, Align::End) };
-        let left = if right { tx } else { tx - w };
-        let y = (y - 7.0).max(area.top + 12.0);
-        let boxed = super::scene::Rect::new(left - 2.0, y - 11.0, left + w + 2.0, y + 4.0);
-        if !frame.scene.text_boxes().iter().any(|(_, r)| r.overlaps(&boxed)) {
-            frame.scene.text((tx, y), label, EM - 1.0, align, Ink::Text);
-        }
+    let mut labels = Labels::around(&frame.scene);
+    let at = |p: &SparsityPoint, e: f64| frame.at(p.d as f64, shown(e));
+    let upper: Vec<_> = points.iter().map(|p| at(p, p.frobenius_error)).collect();
+    let lower: Vec<_> = points.iter().filter_map(|p| p.spectral_error.map(|e| at(p, e))).collect();
+    for line in [&upper, &lower] {
+        labels.avoid_line(line);
+        line.iter().for_each(|p| labels.avoid_mark(*p, 4.5));
+    }
+    for (p, at) in points.iter().zip(upper) {
+        labels.put(&mut frame.scene, &area, at, &number::digits(p.threshold, 2), EM - 1.0, Ink::Text);
     }
     Some(frame.scene)
 }

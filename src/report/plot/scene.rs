@@ -237,6 +237,16 @@ impl Scene {
         self.shapes.push(Shape::Text { at, text: text.into(), em, align, vertical: false, ink });
     }
 
+    /// A strip of background behind a text, so that a line below does not cross it.
+    pub fn backdrop(&mut self, (x, y): Point, width: f64, em: f64, align: Align) {
+        let left = match align {
+            Align::Start => x,
+            Align::Middle => x - width / 2.0,
+            Align::End => x - width,
+        };
+        self.rect(Rect::new(left - 2.0, y - 0.85 * em, left + width + 2.0, y + 0.28 * em), Ink::Halo, 0.85);
+    }
+
     /// One line of text that reads from bottom to top, centred at a point.
     pub fn text_vertical(&mut self, at: Point, text: impl Into<String>, em: f64, ink: Ink) {
         self.shapes.push(Shape::Text { at, text: text.into(), em, align: Align::Middle, vertical: true, ink });

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale, Tick};
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::Ink;
-use super::scene::{Align, EM, Form, Rect, Scene};
+use super::scene::{Form, Rect, Scene};
 use crate::measurement::SpectrumBin;
 use crate::report::escape::visible;
 use crate::report::number;
@@ -53,10 +53,7 @@ pub fn spectrum(bins: &[SpectrumBin], marks: &[SpectrumMark], unit: &str) -> Opt
         scale: Scale::Linear,
         low: left - 0.02 * span,
         high: gap + span * 1.02,
-        name: format!(
-            "eigenvalue of H{} (signed logarithmic axis)",
-            if unit.is_empty() { String::new() } else { format!(" [{unit}]") }
-        ),
+        name: axis_name(unit, negative),
         ticks: ticks(first as i32, last as i32, gap, negative, zero),
     };
     let tallest = filled.iter().map(|b| b.count).max().unwrap_or(1);
@@ -114,12 +111,13 @@ pub fn spectrum(bins: &[SpectrumBin], marks: &[SpectrumMark], unit: &str) -> Opt
             frame.vertical_mark(place(sign, mark.at.abs()), &visible(&mark.label), Ink::Mark, level);
         }
     }
-    if negative {
-        let (at, y) = (frame.px(0.0), frame.area.bottom + 34.0);
-        frame.scene.text((at - 12.0, y), "← negative", EM - 1.0, Align::End, Ink::Muted);
-        frame.scene.text((at + 12.0, y), "positive →", EM - 1.0, Align::Start, Ink::Muted);
-    }
     Some(frame.scene)
+}
+
+fn axis_name(unit: &str, negative: bool) -> String {
+    let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
+    let sides = if negative { "; negative ones to the left" } else { "" };
+    format!("eigenvalue of H{unit} (signed logarithmic axis{sides})")
 }
 
 fn ticks(first: i32, last: i32, gap: f64, negative: bool, zero: bool) -> Vec<Tick> {
@@ -127,8 +125,9 @@ fn ticks(first: i32, last: i32, gap: f64, negative: bool, zero: bool) -> Vec<Tic
     let sides = if negative { 2 } else { 1 };
     let stride = [1, 2, 3, 4, 5, 10, 20, 50, 100].into_iter().find(|s| decades * sides / s <= 12).unwrap_or(200);
     let at = |e: i32| gap + f64::from(e - first);
-    let label =
-        |e: i32, sign: &str| ((last - e) % stride == 0).then(|| format!("{sign}{}", number::power_of_ten(1, e)));
+    let label = |e: i32, sign: &str| {
+        ((last - e) % stride == 0).then(|| format!("{sign}{}", number::power_of_ten(1, e, first >= -3)))
+    };
     let mut ticks = Vec::new();
     if negative {
         ticks.extend((first..=last).rev().map(|e| Tick { value: -at(e), label: label(e, "−") }));

@@ -29,7 +29,7 @@ pub struct TimelinePoint {
 pub fn class_style(class: VerdictClass) -> (Ink, Form, &'static str) {
     match class {
         VerdictClass::Excluded => (Ink::Bad, Form::Cross, "excluded"),
-        VerdictClass::Unfavourable => (Ink::Classical(0), Form::Square, "unfavourable"),
+        VerdictClass::Unfavourable => (Ink::Against, Form::Square, "unfavourable"),
         VerdictClass::Undecided => (Ink::Open, Form::Diamond, "undecided"),
         VerdictClass::BreaksEven => (Ink::Good, Form::Disc, "breaks even"),
     }
@@ -139,5 +139,7 @@ const MOST_SERIES: usize = 6;
 
 fn style(i: usize) -> (Ink, Dash, Form) {
     let dash = [SOLID, DASHED, DASH_DOT, DOTTED][i % 4];
-    (Ink::Series(i as u8), dash, Form::nth(i))
+    // Squares and diamonds belong to the verdicts.
+    let form = [Form::Disc, Form::Triangle, Form::Wedge][i % 3];
+    (Ink::Series(i as u8), dash, form)
 }

@@ -51,7 +51,8 @@ pub fn tornado(data: &TornadoFigure) -> Option<Scene> {
             None => area.right,
         };
         let px = [at(bar.low, bar.high), at(bar.high, bar.low)];
-        for ((value, label, ink), px) in sides.into_iter().zip(px) {
+        for (k, ((value, label, ink), at)) in sides.into_iter().zip(px).enumerate() {
+            let (px, other) = (at, px.get(1 - k).copied());
             let (l, r) = (px.min(base).max(area.left), px.max(base).min(area.right));
             if r - l > 0.5 {
                 frame.scene.rect(Rect::new(l, middle - 8.0, r, middle + 8.0), ink, 0.8);
@@ -60,21 +61,25 @@ pub fn tornado(data: &TornadoFigure) -> Option<Scene> {
             if value.is_none() {
                 text.push_str(": none");
             }
-            let text = font::fit(&text, EM - 1.0, area.width() * 0.45);
-            let w = font::width(&text, EM - 1.0);
-            // Outside the bar's end if there is room, else inside it.
-            let leftwards = px < base || (px == base && label == &bar.low_label);
-            let (x, align, ink) = if leftwards {
-                if l - 5.0 - w > area.left {
-                    (l - 5.0, Align::End, Ink::Text)
-                } else {
-                    (l + 5.0, Align::Start, Ink::Halo)
-                }
-            } else if r + 5.0 + w < area.right {
-                (r + 5.0, Align::Start, Ink::Text)
-            } else {
-                (r - 5.0, Align::End, Ink::Halo)
+            // An end that moves nothing is named on the side that the other end leaves free.
+            let leftwards = px < base || (px == base && other.is_some_and(|o| o > base));
+            let outside = if leftwards { l - area.left } else { area.right - r } - 8.0;
+            let within = r - l - 10.0;
+            let whole = font::width(&text, EM - 1.0);
+            let inside = whole > outside && within > outside;
+            let text = font::fit(&text, EM - 1.0, if inside { within } else { outside });
+            let (x, align, ink) = match (leftwards, inside) {
+                (true, false) => (l - 5.0, Align::End, Ink::Text),
+                (true, true) => (l + 5.0, Align::Start, Ink::Halo),
+                (false, false) => (r + 5.0, Align::Start, Ink::Text),
+                (false, true) => (r - 5.0, Align::End, Ink::Halo),
             };
+            let w = font::width(&text, EM - 1.0);
+            let left = if align == Align::End { x - w } else { x };
+            let own = Rect::new(left, middle - 5.0, left + w, middle + 7.0);
+            if w > outside.max(within) + 1.0 || frame.scene.text_boxes().iter().any(|(_, b)| b.overlaps(&own)) {
+                continue;
+            }
             frame.scene.text((x, middle + 4.0), text, EM - 1.0, align, ink);
         }
     }

@@ -58,11 +58,11 @@ pub fn verification(rows: &[SimulationRow], compared: Compared) -> Option<Scene>
         let Some((x, y)) = pair(row) else { continue };
         let i = models.iter().position(|m| *m == row.model).unwrap_or(0);
         let (ink, form) = style(i);
-        frame.mark(x, y, form, 4.4, ink);
         if !row.passed {
             let at = frame.at(x, y);
-            frame.scene.mark(at, Form::Cross, 7.0, Ink::Bad);
+            frame.scene.mark(at, Form::Cross, 9.0, Ink::Bad);
         }
+        frame.mark(x, y, form, 4.4, ink);
     }
     Some(frame.scene)
 }

@@ -305,7 +305,7 @@ fn runs(case: &Case) -> Vec<Cells> {
             vec![
                 r.solver.clone(),
                 r.iterations.map_or("—".into(), number::count),
-                r.bound.map_or("—".into(), |b| number::count_real(b)),
+                r.bound.map_or("—".into(), number::count_real),
                 number::optional(r.relative_residual),
                 number::optional(r.relative_error),
                 r.note.clone().unwrap_or_default(),

@@ -71,7 +71,8 @@ fn outcomes(report: &Report, scenario: &str) -> Vec<OutcomeView> {
         let against = if scenario == "paper" && v.against == "inverse" { v.against.clone() } else { String::new() };
         (v.hardware_quantum.clone(), v.hardware_classical.clone(), against)
     };
-    let mut groups: Vec<((String, String, String), Vec<(&str, &Verdict)>)> = Vec::new();
+    type Group<'a> = ((String, String, String), Vec<(&'a str, &'a Verdict)>);
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for case in &report.cases {
         for v in case.verdicts.iter().filter(|v| v.scenario == scenario) {
             let own = key(v);

@@ -46,6 +46,8 @@ pub struct Stored<'a> {
     pub name: &'a str,
     /// Its content.
     pub array: &'a Array,
+    /// Whether it is an initializer, not the output of a node.
+    pub initializer: bool,
     /// The stored value that an `Identity` repeats.
     pub copy_of: Option<&'a str>,
     /// Its uses by live nodes, in node order.
@@ -58,6 +60,7 @@ pub struct Stored<'a> {
 /// as a value of its own.
 pub fn stored_values(model: &OnnxModel) -> Vec<Stored<'_>> {
     let live = live_nodes(model);
+    let count = model.initializers.len();
     let mut found: HashMap<&str, (&Array, Option<&str>)> =
         model.initializers.iter().map(|(name, array)| (name.as_str(), (array, None))).collect();
     let mut names: Vec<&str> = model.initializers.iter().map(|(name, _)| name.as_str()).collect();
@@ -96,11 +99,18 @@ pub fn stored_values(model: &OnnxModel) -> Vec<Stored<'_>> {
     let outputs: HashSet<&str> = model.outputs.iter().map(|o| o.name.as_str()).collect();
     let mut values: Vec<Stored<'_>> = names
         .into_iter()
-        .filter(|name| uses.contains_key(name) || outputs.contains(name))
-        .filter_map(|name| {
+        .enumerate()
+        .filter(|(_, name)| uses.contains_key(name) || outputs.contains(name))
+        .filter_map(|(index, name)| {
             let &(array, copy_of) = found.get(name)?;
             array.floats()?;
-            Some(Stored { name, array, copy_of, uses: uses.get(name).cloned().unwrap_or_default() })
+            Some(Stored {
+                name,
+                array,
+                initializer: index < count,
+                copy_of,
+                uses: uses.get(name).cloned().unwrap_or_default(),
+            })
         })
         .collect();
     values.sort_by_key(|v| v.uses.first().map_or((usize::MAX, 0), |u| (u.node, u.input)));
