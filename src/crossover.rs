@@ -20,6 +20,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use case::{Estimate, coupling, of_kind, quantum, rivals};
 pub use certify::{Crossing, Search, Side, search};
 pub use curve::{Cheapest, Coupling, Curve, Over};
 pub use find::{VARIABLES, find};
