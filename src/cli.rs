@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod args;
+pub mod calibrate;
 pub mod completions;
 pub mod config;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
+pub mod values;
 
 use std::process::ExitCode;
 
@@ -88,11 +90,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
         Command::Inspect(args) => inspect::run(args, &io),
         Command::Measure(args) => measure::run(args.with_defaults(&file)?, &io),
-        #[cfg(any())]
         Command::Cost(args) => cost::run(args, &io),
-        #[cfg(any())]
         Command::Crossover(args) => crossover::run(args, &io),
-        #[cfg(any())]
         Command::Models(args) => models::run(args, &io),
         #[cfg(any())]
         Command::Explain(args) => explain::run(args, &io),

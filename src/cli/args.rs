@@ -126,13 +126,10 @@ pub enum Command {
     /// Measurements only: κ, inertia, sparsity, tolerance.
     Measure(super::measure::MeasureArgs),
     /// Evaluate a cost model at a point or along a sweep.
-    #[cfg(any())]
     Cost(super::cost::CostArgs),
     /// Where a quantum and a classical cost cross, certified.
-    #[cfg(any())]
     Crossover(super::crossover::CrossoverArgs),
     /// The catalogue of cost models.
-    #[cfg(any())]
     Models(super::models::ModelsArgs),
     /// The derivation of one reported number, from file to formula to value.
     #[cfg(any())]
