@@ -82,14 +82,11 @@ pub fn main() -> ExitCode {
 /// Whatever the command meets; the class of the error is the exit code.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     let Cli { globals, command } = cli;
-    let (globals, _file) = config::load(globals)?;
+    let (globals, file) = config::load(globals)?;
     let io = Context::new(&globals)?;
     match command {
-        #[cfg(any())]
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
-        #[cfg(any())]
         Command::Inspect(args) => inspect::run(args, &io),
-        #[cfg(any())]
         Command::Measure(args) => measure::run(args.with_defaults(&file)?, &io),
         #[cfg(any())]
         Command::Cost(args) => cost::run(args, &io),

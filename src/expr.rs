@@ -36,25 +36,36 @@
 //! assert!((cost.evaluate(&at).unwrap() - 14755.5178).abs() < 1e-4);
 //! ```
 
+mod compare;
 mod condition;
+mod derive;
 mod enclose;
 mod evaluate;
-#[allow(dead_code)] // names are printed by a later part
 mod function;
-#[allow(dead_code)]
 mod graph;
+mod growth;
 mod interval;
+mod latex;
 mod lexer;
 mod machine;
+mod normal;
 mod parser;
+mod rational;
 mod scope;
+mod simplify;
+mod slope;
 mod span;
 #[cfg(test)]
 mod tests;
+mod text;
+pub mod unit;
 
+pub use compare::{Comparison, compare};
 pub use condition::{Condition, Truth, parse_condition};
+pub use growth::{Growth, Leading, Limit};
 pub use interval::Interval;
 pub use scope::Scope;
+pub use slope::Slope;
 pub use span::{EvalError, EvalErrorKind, ParseError};
 
 use graph::{Builder, Graph, Node};
@@ -125,6 +136,14 @@ impl Expr {
         enclose::enclose(&self.graph, env)
     }
 
+    /// Enclosures of the value and of its slope along `variable`, over the box `env`: the step of interval Newton.
+    ///
+    /// # Errors
+    /// As for [`Expr::evaluate_interval`].
+    pub fn evaluate_slope(&self, env: &dyn Fn(&str) -> Option<Interval>, variable: &str) -> Result<Slope, EvalError> {
+        slope::slope(&self.graph, env, variable)
+    }
+
     /// The formula with `value` in place of the variable `name`.
     #[must_use]
     pub fn substitute(&self, name: &str, value: &Expr) -> Expr {
@@ -138,6 +157,37 @@ impl Expr {
             })
         });
         Expr::from_graph(builder.finish(map.last().copied().unwrap_or_default()))
+    }
+
+    /// The same formula with like terms collected, in a fixed order. Equal wherever the original is defined.
+    #[must_use]
+    pub fn simplify(&self) -> Expr {
+        Expr::from_graph(simplify::simplify(&self.graph))
+    }
+
+    /// The derivative by a variable, simplified.
+    ///
+    /// `floor`, `ceil` and the bounds of sums count as constant, which they are between their jumps; at a kink it is
+    /// the derivative of the branch taken. The derivative of `prod` is undefined where a factor is zero.
+    #[must_use]
+    pub fn differentiate(&self, variable: &str) -> Expr {
+        Expr::from_graph(derive::differentiate(&self.graph, variable))
+    }
+
+    /// The elasticity ∂ ln f / ∂ ln x, simplified: by how many per cent f grows when x grows by one.
+    #[must_use]
+    pub fn elasticity(&self, variable: &str) -> Expr {
+        Expr::from_graph(derive::elasticity(&self.graph, variable))
+    }
+
+    /// Text that [`parse`] reads as the same formula.
+    pub fn to_text(&self) -> String {
+        text::print(&self.graph)
+    }
+
+    /// LaTeX for a mathematics environment.
+    pub fn to_latex(&self) -> String {
+        latex::print(&self.graph)
     }
 
     /// Where the variable stands first.

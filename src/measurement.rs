@@ -126,9 +126,14 @@ pub struct Tolerance {
 pub struct ClassicalRun {
     /// `cg`, `cg-jacobi`, `minres`, `minres-jacobi`.
     pub solver: String,
-    /// Iterations used; `null` when it broke down (CG on an indefinite matrix) or ran out.
+    /// Iterations until the relative 2-norm error against the direct solution is at most ε (the relative residual
+    /// where no direct solution exists); `null` when it broke down (CG on an indefinite matrix) or ran out.
     pub iterations: Option<u64>,
-    /// The a-priori bound on the iterations, where one holds.
+    /// Iterations until the norm of the bound is below ε: the energy norm for CG, the residual for MINRES (with a
+    /// preconditioner in its inner product).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations_bound_norm: Option<u64>,
+    /// The a-priori bound on the iterations in that norm, where one holds.
     pub bound: Option<f64>,
     /// ‖b − Ax‖/‖b‖ reached.
     pub relative_residual: Option<f64>,

@@ -11,6 +11,8 @@ pub mod github;
 pub mod junit;
 pub mod markdown;
 pub mod sarif;
+pub mod stored;
+pub mod sweep;
 pub mod table;
 pub mod tolerance;
 

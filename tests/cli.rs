@@ -1,5 +1,6 @@
 //! Tests of the command line: exit codes, streams, shapes of the JSON, and what bad input does.
 
+mod bad_input;
 mod frame;
 
 use std::path::{Path, PathBuf};

@@ -1,1 +1,5 @@
 //! Tests of the numerics parts.
+
+mod assembly;
+mod fixture;
+mod mlp;

@@ -1,1 +1,5 @@
-//! Tests of the spectrum parts.
+//! Tests of the spectrum parts and of the measurements, against ground truth, closed forms and second algorithms.
+
+mod agreement;
+mod matrices;
+mod truth;

@@ -120,13 +120,10 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// From snapshot to report: measure, price, compare.
-    #[cfg(any())]
     Analyze(super::analyze::AnalyzeArgs),
     /// What was read: graph, operators, parameters and how each was placed, batch, loss, digests.
-    #[cfg(any())]
     Inspect(super::inspect::InspectArgs),
     /// Measurements only: κ, inertia, sparsity, tolerance.
-    #[cfg(any())]
     Measure(super::measure::MeasureArgs),
     /// Evaluate a cost model at a point or along a sweep.
     #[cfg(any())]

@@ -79,9 +79,9 @@ impl FromStr for DampingRule {
             Some(("relative", f)) => number(f).map(DampingRule::Relative),
             Some(("saddle-free", f)) => number(f).map(DampingRule::SaddleFree),
             Some(("levenberg-marquardt", f)) => {
-                number(f).and_then(|f| if f > 0.0 { Ok(f) } else { Err(wrong("the first λ must be positive")) })
+                { number(f).and_then(|f| if f > 0.0 { Ok(f) } else { Err(wrong("the first λ must be positive")) }) }
+                    .map(DampingRule::LevenbergMarquardt)
             }
-            .map(DampingRule::LevenbergMarquardt),
             Some(_) => Err(wrong("not a damping rule")),
         }
     }
@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_a_usage_error() {
-        for text in ["", "rel", "relative:", "relative:-1", "relative:nan", "inf", "-1", "x:1", "levenberg-marquardt:0"] {
+        for text in ["", "rel", "relative:", "relative:-1", "relative:nan", "inf", "-1", "x:1", "levenberg-marquardt:0"]
+        {
             let error = text.parse::<DampingRule>().unwrap_err();
             assert_eq!(error.class.exit_code(), 2, "{text}");
         }

@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::interval::Interval;
 use super::scope::Scope;
 use super::span::{EvalError, ParseError};
-use super::{enclose, evaluate};
+use super::{enclose, evaluate, latex, text};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,6 +37,16 @@ impl Condition {
     /// The variables it mentions.
     pub fn variables(&self) -> BTreeSet<String> {
         self.graph.names.iter().cloned().collect()
+    }
+
+    /// Text that [`parse_condition`] reads as the same condition.
+    pub fn to_text(&self) -> String {
+        text::print(&self.graph)
+    }
+
+    /// LaTeX for a mathematics environment.
+    pub fn to_latex(&self) -> String {
+        latex::print(&self.graph)
     }
 
     /// Whether it holds at a point.

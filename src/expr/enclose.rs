@@ -1,6 +1,6 @@
 //! Evaluation over intervals: the result contains the value at every point of the box.
 
-use super::function::{Binary, Comparison, Constant, Reduction};
+use super::function::{Binary, Constant, Reduction, Relation};
 use super::graph::{Graph, Id, Node};
 use super::interval::{Enclosed, Interval, Undefined};
 use super::machine::{self, Checked, Domain, Fault, Range};
@@ -46,14 +46,14 @@ pub(crate) fn placed(at: Id, value: f64, result: Enclosed) -> Checked<Interval> 
 }
 
 /// A comparison of intervals.
-pub(crate) fn compare(op: Comparison, a: Interval, b: Interval) -> Interval {
+pub(crate) fn compare(op: Relation, a: Interval, b: Interval) -> Interval {
     let (always, never) = match op {
-        Comparison::Less => (a.hi < b.lo, a.lo >= b.hi),
-        Comparison::LessEqual => (a.hi <= b.lo, a.lo > b.hi),
-        Comparison::Greater => (a.lo > b.hi, a.hi <= b.lo),
-        Comparison::GreaterEqual => (a.lo >= b.hi, a.hi < b.lo),
-        Comparison::Equal => (a.is_point() && a == b, a.hi < b.lo || a.lo > b.hi),
-        Comparison::NotEqual => (a.hi < b.lo || a.lo > b.hi, a.is_point() && a == b),
+        Relation::Less => (a.hi < b.lo, a.lo >= b.hi),
+        Relation::LessEqual => (a.hi <= b.lo, a.lo > b.hi),
+        Relation::Greater => (a.lo > b.hi, a.hi <= b.lo),
+        Relation::GreaterEqual => (a.lo >= b.hi, a.hi < b.lo),
+        Relation::Equal => (a.is_point() && a == b, a.hi < b.lo || a.lo > b.hi),
+        Relation::NotEqual => (a.hi < b.lo || a.lo > b.hi, a.is_point() && a == b),
     };
     if always {
         TRUE

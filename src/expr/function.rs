@@ -37,7 +37,7 @@ pub(crate) enum Binary {
 
 /// A comparison of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Comparison {
+pub(crate) enum Relation {
     Less,
     LessEqual,
     Greater,
@@ -46,26 +46,26 @@ pub(crate) enum Comparison {
     NotEqual,
 }
 
-impl Comparison {
+impl Relation {
     pub fn symbol(self) -> &'static str {
         match self {
-            Comparison::Less => "<",
-            Comparison::LessEqual => "<=",
-            Comparison::Greater => ">",
-            Comparison::GreaterEqual => ">=",
-            Comparison::Equal => "==",
-            Comparison::NotEqual => "!=",
+            Relation::Less => "<",
+            Relation::LessEqual => "<=",
+            Relation::Greater => ">",
+            Relation::GreaterEqual => ">=",
+            Relation::Equal => "==",
+            Relation::NotEqual => "!=",
         }
     }
 
     pub fn holds(self, a: f64, b: f64) -> bool {
         match self {
-            Comparison::Less => a < b,
-            Comparison::LessEqual => a <= b,
-            Comparison::Greater => a > b,
-            Comparison::GreaterEqual => a >= b,
-            Comparison::Equal => a == b,
-            Comparison::NotEqual => a != b,
+            Relation::Less => a < b,
+            Relation::LessEqual => a <= b,
+            Relation::Greater => a > b,
+            Relation::GreaterEqual => a >= b,
+            Relation::Equal => a == b,
+            Relation::NotEqual => a != b,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Equal subexpressions are one node, so sharing is free, every pass is a loop (no recursion, hence no stack to
 //! overflow), and two formulas of the same structure have the same array.
 
-use super::function::{Binary, Comparison, Constant, Function, Reduction};
+use super::function::{Binary, Constant, Function, Reduction, Relation};
 use super::span::Span;
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub(crate) enum Node {
     Binary(Binary, Id, Id),
     Call(Function, Id),
     Truth(bool),
-    Compare(Comparison, Id, Id),
+    Compare(Relation, Id, Id),
     Not(Id),
     And(Id, Id),
     Or(Id, Id),
@@ -130,14 +130,6 @@ impl Builder {
         self.nodes[id as usize]
     }
 
-    pub fn span(&self, id: Id) -> Span {
-        self.spans[id as usize]
-    }
-
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     pub fn number_of(&self, id: Id) -> Option<f64> {
         self.node(id).number()
     }
@@ -207,16 +199,33 @@ impl Builder {
         self.add(Node::Reduce(kind, level, first, last, map[body as usize]), span)
     }
 
+    /// Copies a graph in and tells which provisional index stands for which of its own, so that a caller can close
+    /// bodies of its own making.
+    pub fn import_open(&mut self, graph: &Graph) -> (Vec<Id>, HashMap<u32, u32>) {
+        let mut indices = HashMap::new();
+        let map = self.import_with(graph, None, &mut indices, |_, _| None);
+        (map, indices)
+    }
+
     /// Copies a graph in; `replace` may put another node in place of a copied variable. With `span`, all copied
     /// nodes point there (the place of use in the new formula).
     pub fn import(
         &mut self,
         graph: &Graph,
         span: Option<Span>,
+        replace: impl FnMut(&mut Builder, &str) -> Option<Id>,
+    ) -> Vec<Id> {
+        self.import_with(graph, span, &mut HashMap::new(), replace)
+    }
+
+    fn import_with(
+        &mut self,
+        graph: &Graph,
+        span: Option<Span>,
+        indices: &mut HashMap<u32, u32>,
         mut replace: impl FnMut(&mut Builder, &str) -> Option<Id>,
     ) -> Vec<Id> {
         let mut map: Vec<Id> = Vec::with_capacity(graph.nodes.len());
-        let mut indices: HashMap<u32, u32> = HashMap::new();
         for (at, node) in graph.nodes.iter().enumerate() {
             let span = span.unwrap_or(graph.spans[at]);
             let id = match *node {
@@ -228,11 +237,11 @@ impl Builder {
                     }
                 }
                 Node::Index(index) => {
-                    let provisional = self.provisional_for(&mut indices, index);
+                    let provisional = self.provisional_for(indices, index);
                     self.add(Node::Index(provisional), span)
                 }
                 Node::Reduce(kind, index, first, last, body) => {
-                    let provisional = self.provisional_for(&mut indices, index);
+                    let provisional = self.provisional_for(indices, index);
                     let [first, last, body] = [first, last, body].map(|id| map[id as usize]);
                     self.reduce(kind, provisional, first, last, body, span)
                 }

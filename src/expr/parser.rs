@@ -1,6 +1,6 @@
 //! Tokens to a graph: operator precedence by binding powers, with limits that keep hostile input harmless.
 
-use super::function::{Binary, Comparison, Constant, Function, Reduction};
+use super::function::{Binary, Constant, Function, Reduction, Relation};
 use super::graph::{Builder, Graph, Id, Node};
 use super::lexer::{Lexer, Token};
 use super::scope::Scope;
@@ -204,12 +204,12 @@ impl<'s> Parser<'s> {
             let (power, operator) = match self.token {
                 Token::Or => (1, Operator::Or),
                 Token::And => (2, Operator::And),
-                Token::Less => (4, Operator::Compare(Comparison::Less)),
-                Token::LessEqual => (4, Operator::Compare(Comparison::LessEqual)),
-                Token::Greater => (4, Operator::Compare(Comparison::Greater)),
-                Token::GreaterEqual => (4, Operator::Compare(Comparison::GreaterEqual)),
-                Token::EqualEqual => (4, Operator::Compare(Comparison::Equal)),
-                Token::NotEqual => (4, Operator::Compare(Comparison::NotEqual)),
+                Token::Less => (4, Operator::Compare(Relation::Less)),
+                Token::LessEqual => (4, Operator::Compare(Relation::LessEqual)),
+                Token::Greater => (4, Operator::Compare(Relation::Greater)),
+                Token::GreaterEqual => (4, Operator::Compare(Relation::GreaterEqual)),
+                Token::EqualEqual => (4, Operator::Compare(Relation::Equal)),
+                Token::NotEqual => (4, Operator::Compare(Relation::NotEqual)),
                 Token::Plus => (5, Operator::Number(Binary::Add)),
                 Token::Minus => (5, Operator::Number(Binary::Sub)),
                 Token::Star => (6, Operator::Number(Binary::Mul)),
@@ -252,7 +252,7 @@ impl<'s> Parser<'s> {
     }
 
     /// `a < b <= c` means `a < b && b <= c`.
-    fn comparisons(&mut self, left: (Id, Span), first: Comparison) -> Parsed {
+    fn comparisons(&mut self, left: (Id, Span), first: Relation) -> Parsed {
         let mut left = left;
         let mut op = first;
         let mut all: Option<(Id, Span)> = None;
@@ -266,12 +266,12 @@ impl<'s> Parser<'s> {
                 Some(before) => self.join(Node::And(before.0, one.0), before.1, one.1),
             });
             op = match self.token {
-                Token::Less => Comparison::Less,
-                Token::LessEqual => Comparison::LessEqual,
-                Token::Greater => Comparison::Greater,
-                Token::GreaterEqual => Comparison::GreaterEqual,
-                Token::EqualEqual => Comparison::Equal,
-                Token::NotEqual => Comparison::NotEqual,
+                Token::Less => Relation::Less,
+                Token::LessEqual => Relation::LessEqual,
+                Token::Greater => Relation::Greater,
+                Token::GreaterEqual => Relation::GreaterEqual,
+                Token::EqualEqual => Relation::Equal,
+                Token::NotEqual => Relation::NotEqual,
                 _ => return Ok(all.unwrap_or(left)),
             };
             self.advance()?;
@@ -496,7 +496,7 @@ impl<'s> Parser<'s> {
 enum Operator {
     Or,
     And,
-    Compare(Comparison),
+    Compare(Relation),
     Number(Binary),
 }
 

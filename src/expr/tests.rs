@@ -133,16 +133,18 @@ pub(super) const QAA: &str = "let theta = asin(sqrt(p)) in
     + m * prod(l, 1, last,
         1/2 + sin(4*(floor(min((6/5)^l, cap)) + 1)*theta) / (4*(floor(min((6/5)^l, cap)) + 1)*sin(2*theta))) / (1 - ratio)";
 
+/// Theorem 1 of arXiv:2305.11352v1.
+pub(super) const JENNINGS: &str = "let L = ln(2*kappa + 3) in
+    (1741*alpha*e/500) * sqrt(kappa^2 + 1) * ((133/125 + 4/(25*kappa^(1/3))) * pi * L + 1)
+    + (351/50) * L^2 * (ln(451*L^2/eps) + 1) + alpha*kappa*ln(32/eps)";
+
 #[test]
 fn worked_values() {
     let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-12, "{a} {b}");
     close(at(QAA, &[("p", 1.0 / 400.0), ("p0", 1.0 / 400.0)]), 41.71661102950983);
     close(at(QAA, &[("p", 0.25), ("p0", 0.01)]), 1.7549590708305995);
     close(at(QAA, &[("p", 1e-3), ("p0", 1e-4)]), 73.9007182327274);
-    let jennings = "let L = ln(2*kappa + 3) in
-        (1741*alpha*e/500) * sqrt(kappa^2 + 1) * ((133/125 + 4/(25*kappa^(1/3))) * pi * L + 1)
-        + (351/50) * L^2 * (ln(451*L^2/eps) + 1) + alpha*kappa*ln(32/eps)";
-    let q = at(jennings, &[("alpha", 1.0), ("kappa", 1e5), ("eps", 1e-10)]);
+    let q = at(JENNINGS, &[("alpha", 1.0), ("kappa", 1e5), ("eps", 1e-10)]);
     assert!((q / 42375661.116832726 - 1.0).abs() < 1e-14);
     assert_eq!(
         at("835.4*kappa + ceil(kappa*ln(2/(sqrt(1 + eps/4) - 1)) + 2)", &[("kappa", 100.0), ("eps", 1e-10)]),
@@ -180,4 +182,159 @@ fn intervals_contain_and_stay_tight() {
     let sine = over("sin(x)", 1.0, 2.0).unwrap();
     assert!(sine.hi == 1.0 && sine.lo < 0.8415 && sine.lo > 0.8414);
     assert_eq!(over("sin(x)", 0.0, 100.0).unwrap(), Interval { lo: -1.0, hi: 1.0 });
+}
+
+#[test]
+fn growth_of_the_cost_formulas() {
+    for (source, variables, wanted) in [
+        ("kappa*ln(2/eps)/2", "kappa eps", "kappa*ln(1/eps)"),
+        ("d*kappa*ln(n*kappa/eps)", "d kappa n eps", "d*kappa*(ln(1/eps) + ln(n) + ln(kappa))"),
+        ("2*ceil(ln(2/eps)/ln((kappa+1)/(kappa-1)))", "kappa eps", "kappa*ln(1/eps)"),
+        ("ceil(ln(2/eps)/ln((sqrt(kappa)+1)/(sqrt(kappa)-1)))", "kappa eps", "kappa^(1/2)*ln(1/eps)"),
+        ("acosh(1/eps)/acosh(1/cos(1/kappa))", "kappa eps", "kappa*ln(1/eps)"),
+        ("2*ceil(acosh(1/eps)/acosh((kappa^2+1)/(kappa^2-1)))-1", "kappa eps", "kappa*ln(1/eps)"),
+        ("835.4*kappa + ceil(kappa*ln(2/(sqrt(1 + eps/4) - 1)) + 2)", "kappa eps", "kappa*ln(1/eps)"),
+        ("56*kappa + 1.05*kappa*ln(sqrt(1-eps^2)/eps) + 2.78*ln(kappa)^3 + 3.17", "kappa eps", "kappa*ln(1/eps)"),
+        (
+            "let b = ceil(kappa^2*ln(kappa/eps)) in 2*ceil(sqrt(b*ln(4*b/eps)))+1",
+            "kappa eps",
+            "kappa*(ln(1/eps) + ln(kappa))",
+        ),
+        (JENNINGS, "alpha kappa eps", "alpha*kappa*(ln(1/eps) + ln(kappa))"),
+        ("2*n*batch^2 + 2/3*batch^3", "n batch", "batch^2*(batch + n)"),
+        ("829/84*n^1.5 + 31/4*n*log2(n)", "n", "n^(3/2)"),
+        ("ceil(36*n*ln(n)/eps^2)", "n eps", "n*ln(n)/eps^2"),
+        ("floor(pi/(4*asin(1/(2*kappa))))", "kappa", "kappa"),
+        ("min(n^2, n*ln(n))", "n", "n*ln(n)"),
+        ("max(n^2, kappa)", "n kappa", "kappa + n^2"),
+        ("if(kappa > 5, kappa^2, 1)", "kappa", "kappa^2"),
+        ("2^ceil(log2(n))", "n", "n"),
+        ("sqrt(n+1)-sqrt(n)", "n", "1/n^(1/2)"),
+        ("asinh(tan(1/kappa))", "kappa", "1/kappa"),
+        ("kappa*n - n*kappa", "kappa n", "0"),
+        ("n*sum(k, 1, kappa, 3)", "n kappa", "n*kappa"),
+        ("ceil(eps)", "eps", "1"),
+    ] {
+        let variables: Vec<&str> = variables.split(' ').collect();
+        let growth = parse(source).unwrap().growth(&variables);
+        assert_eq!(growth.to_string(), format!("Θ({wanted})"), "{source}");
+        assert_eq!(growth.same(&Growth::parse(wanted, &variables).unwrap()), Some(true), "{source}");
+    }
+    for source in ["2^n", "min(n, kappa)", "1/(n + kappa)", "sin(n)", "sum(k, 1, n, k)"] {
+        assert!(matches!(parse(source).unwrap().growth(&["n", "kappa"]), Growth::Unknown(_)), "{source}");
+    }
+    let claim = |text: &str| Growth::parse(text, &["kappa", "eps"]).unwrap();
+    assert_eq!(claim("kappa*ln(kappa/eps)").same(&claim("kappa*ln(1/eps)")), Some(false));
+    assert_eq!(claim("kappa*ln(1/eps)").at_most(&claim("kappa*ln(kappa/eps)")), Some(true));
+    assert_eq!(claim("kappa*sqrt(ln(kappa)*ln(1/eps))").at_most(&claim("kappa*ln(kappa/eps)")), Some(true));
+    assert_eq!(claim("kappa^2").at_most(&claim("kappa*ln(kappa)^9/eps")), Some(false));
+}
+
+#[test]
+fn simplified_forms() {
+    for (source, wanted) in [
+        ("kappa*ln(2/eps)/2 + kappa*ln(2/eps)/2", "kappa*ln(2/eps)"),
+        ("sqrt(n)*sqrt(n)/n^2", "1/n"),
+        ("2*(a+b)+3*(a+b)", "5*(a + b)"),
+        ("3*x - 5*x", "-2*x"),
+        ("x^2/x^3*0.5", "0.5/x"),
+        ("2/3*n^3 - n^2/2 + 5*n/6", "2*n^3/3 - 0.5*n^2 + 5*n/6"),
+        ("exp(ln(x)*2)", "x^2"),
+        ("sqrt(12)*x", "2*sqrt(3)*x"),
+        ("min(a, b, a, 3, 4)", "min(3, a, b)"),
+        ("if(1 < 2, x, y)", "x"),
+        ("(x^2)^0.5", "sqrt(x^2)"),
+        ("ln(e) + log2(8) + x*0", "4"),
+        ("0.1 + 0.2", "0.3"),
+        ("(-8)^(1/3)", "(-8)^(1/3)"),
+        ("sin(-x) + cos(-x)", "cos(x) - sin(x)"),
+        ("x - x", "0"),
+    ] {
+        let simple = parse(source).unwrap().simplify();
+        assert_eq!(simple.to_text(), wanted, "{source}");
+        assert_eq!(simple.simplify(), simple, "{source}");
+    }
+}
+
+#[test]
+fn derivatives_and_elasticities() {
+    for (source, wanted) in [
+        ("x^3", "3*x^2"),
+        ("ln(x)*y", "y/x"),
+        ("exp(2*x)", "2*exp(2*x)"),
+        ("1/(1 - x)", "1/(1 - x)^2"),
+        ("sum(k, 1, n, k*x^2)", "sum(k, 1, n, 2*k*x)"),
+        ("max(x, 1)", "if(x >= 1, 1, 0)"),
+        ("ceil(x) + y", "0"),
+    ] {
+        assert_eq!(parse(source).unwrap().differentiate("x").to_text(), wanted, "{source}");
+    }
+    assert_eq!(parse("7*x^2.5/y").unwrap().elasticity("x").to_text(), "2.5");
+    assert_eq!(parse("d*kappa*ln(n)").unwrap().elasticity("n").to_text(), "1/ln(n)");
+}
+
+#[test]
+fn units() {
+    use unit::{Unit, check, unit_of};
+    let env = |name: &str| {
+        Some(
+            Unit::parse(match name {
+                "gate_time" => "second/gate",
+                "query_time" => "second / be_query",
+                "queries" => "be_query",
+                "oracle" => "sparse_query",
+                "steps" => "walk_step",
+                "flops" => "flops",
+                "rate" => "flop/second",
+                "gates_per_query" => "gate/be_query",
+                "n" | "kappa" => "1",
+                _ => return None,
+            })
+            .unwrap(),
+        )
+    };
+    let unit = |source: &str| unit_of(&parse(source).unwrap(), &env).map(|u| u.to_string());
+    assert_eq!(unit("queries*gates_per_query*gate_time").unwrap(), "second");
+    assert_eq!(unit("max(0, flops/rate)").unwrap(), "second");
+    assert_eq!(unit("sqrt(flops)*flops^(1/2)").unwrap(), "flop");
+    assert_eq!(unit("ceil(2*kappa)*queries").unwrap(), "be_query");
+    assert_eq!(unit("1/query_time").unwrap(), "be_query/second");
+    for (source, message, span) in [
+        ("queries + oracle", "different kinds of queries", 0..16),
+        ("n + queries*n + steps", "a pure number and a quantity in be_query", 0..13),
+        ("max(queries, steps)", "different kinds of queries", 0..19),
+        ("if(oracle > queries, 1, 2)", "different kinds", 3..19),
+        ("ln(flops)", "must be a pure number", 3..8),
+        ("flops^n", "not a fixed fraction", 0..7),
+        ("2^flops", "an exponent", 2..7),
+        ("n*zeta", "no unit is declared", 2..6),
+        ("prod(k, 1, 3, queries)", "`prod`", 14..21),
+    ] {
+        let error = unit_of(&parse(source).unwrap(), &env).expect_err(source);
+        assert!(error.message.contains(message), "{source}: {error}");
+        assert_eq!(error.span, span, "{source}");
+    }
+    let declared = |source: &str, u: &str| check(&parse(source).unwrap(), &env, Unit::parse(u).unwrap());
+    assert!(declared("2/3*n^3", "flop").is_ok() && declared("kappa", "queries").is_ok());
+    assert!(declared("2/3*n^3", "second").is_err());
+    assert!(declared("queries*gate_time", "second").unwrap_err().help.contains("gate/be_query"));
+    assert!(declared("oracle", "be_query").unwrap_err().help.contains("conversion"));
+    assert!(Unit::parse("furlong").is_err() && Unit::parse("flop/").is_err() && Unit::parse("flop^1/0").is_err());
+    for text in ["1", "flop/second", "be_query^1/2", "second*joule^2/gate^3/byte", "1/second"] {
+        assert_eq!(Unit::parse(text).unwrap().to_string(), text);
+        assert_eq!(Unit::parse(&Unit::parse(text).unwrap().to_string()), Unit::parse(text));
+    }
+}
+
+#[test]
+fn latex() {
+    for (source, wanted) in [
+        ("kappa*ln(2/eps)/2", "\\frac{\\kappa \\, \\ln\\left(\\frac{2}{\\varepsilon}\\right)}{2}"),
+        ("-(a + b)^2", "-\\left(a + b\\right)^{2}"),
+        ("x_norm*2^n", "x_{\\mathrm{norm}} \\cdot 2^{N}"),
+        ("3*1e-9", "3 \\cdot 10^{-9}"),
+        ("ceil(pi)", "\\left\\lceil \\pi\\right\\rceil"),
+    ] {
+        assert_eq!(parse(source).unwrap().to_latex(), wanted.replace("\\\\", "\\"), "{source}");
+    }
 }

@@ -4,10 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub use crate::curvature::damping::DampingRule;
+pub use crate::curvature::{Precision, Scope};
+
 /// Where the systems come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Input {
     /// The training run embedded in the program.
+    #[default]
     Sample,
     /// Run directories, single snapshots or matrices.
     Paths(Vec<PathBuf>),
@@ -34,8 +38,8 @@ pub struct Plan {
     pub damping: Option<DampingRule>,
     /// Entries dropped before damping.
     pub prune: PruneRule,
-    /// Arithmetic of the curvature.
-    pub precision: Precision,
+    /// Arithmetic of the curvature; `None`: f64.
+    pub precision: Option<Precision>,
     /// Hardware ids; empty: the default pair.
     pub hardware: Vec<String>,
     /// Scenario ids; empty: all in the build.
@@ -50,6 +54,30 @@ pub struct Plan {
     pub seed: u64,
     /// Bytes that may be used; `None`: no limit is known.
     pub max_memory: Option<u64>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            input: Input::Sample,
+            graph: None,
+            batch: None,
+            snapshots: None,
+            rhs: None,
+            curvature: Curvature::Hessian,
+            scope: None,
+            damping: None,
+            prune: PruneRule::None,
+            precision: None,
+            hardware: Vec::new(),
+            scenarios: Vec::new(),
+            models: None,
+            simulate: Simulate::Auto,
+            simulate_band: 10.0,
+            seed: 0,
+            max_memory: None,
+        }
+    }
 }
 
 /// The full scope is the default up to this size.
@@ -67,30 +95,6 @@ pub enum Curvature {
     EmpiricalFisher,
 }
 
-/// Which diagonal blocks become cases.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// The whole matrix.
-    Full,
-    /// One block per parameter tensor.
-    Layers,
-    /// One block per module (weight and bias together).
-    Module,
-    /// The block of one tensor or module.
-    Layer(String),
-}
-
-/// How λ is found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DampingRule {
-    /// λ = 0.
-    None,
-    /// λ as given.
-    Absolute(f64),
-    /// λ = factor·max|a_ij| over the matrix being damped.
-    Relative(f64),
-}
-
 /// Which entries are dropped before damping.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum PruneRule {
@@ -103,16 +107,6 @@ pub enum PruneRule {
     Ratio(f64),
     /// Those with |h_ij| > threshold·max|h_ij|.
     Threshold(f64),
-}
-
-/// Arithmetic of the curvature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// Double.
-    #[default]
-    F64,
-    /// Single.
-    F32,
 }
 
 /// Which cases the simulator takes.
@@ -157,57 +151,63 @@ impl fmt::Display for Curvature {
     }
 }
 
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "full" => Ok(Scope::Full),
-            None if text == "layers" => Ok(Scope::Layers),
-            None if text == "module" => Ok(Scope::Module),
-            Some(("layer", name)) if !name.is_empty() => Ok(Scope::Layer(name.to_string())),
-            _ => Err("choose full, layers, module or layer:NAME".into()),
-        }
+/// Reads `full`, `layers`, `module` or `layer:NAME`.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_scope(text: &str) -> Result<Scope, String> {
+    match text.split_once(':') {
+        None if text == "full" => Ok(Scope::Full),
+        None if text == "layers" => Ok(Scope::Layers),
+        None if text == "module" => Ok(Scope::Module),
+        Some(("layer", name)) if !name.is_empty() => Ok(Scope::Layer(name.to_string())),
+        _ => Err("choose full, layers, module or layer:NAME".into()),
     }
 }
 
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Scope::Full => f.write_str("full"),
-            Scope::Layers => f.write_str("layers"),
-            Scope::Module => f.write_str("module"),
-            Scope::Layer(name) => write!(f, "layer:{name}"),
-        }
+/// As [`parse_scope`] reads it.
+pub fn scope_text(scope: &Scope) -> String {
+    match scope {
+        Scope::Full => "full".into(),
+        Scope::Layers => "layers".into(),
+        Scope::Module => "module".into(),
+        Scope::Layer(name) => format!("layer:{name}"),
     }
 }
 
-impl FromStr for DampingRule {
-    type Err = String;
+/// Reads a damping rule.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_damping(text: &str) -> Result<DampingRule, String> {
+    text.parse().map_err(|e: crate::error::Error| format!("{}; {}", e.what, e.remedy))
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let positive = |text: &str| match finite(text)? {
-            x if x >= 0.0 => Ok(x),
-            x => Err(format!("a damping is not negative, but {x} is")),
-        };
-        match text.split_once(':') {
-            None if text == "none" => Ok(DampingRule::None),
-            Some(("relative", factor)) => Ok(DampingRule::Relative(positive(factor)?)),
-            None => {
-                positive(text).map(DampingRule::Absolute).map_err(|e| format!("{e}; write 1e-3, relative:5e-3 or none"))
-            }
-            Some(_) => Err("write a number, relative:5e-3 or none".into()),
-        }
+/// As [`parse_damping`] reads it, with the number of an absolute λ.
+pub fn damping_text(rule: &DampingRule) -> String {
+    match rule {
+        DampingRule::Absolute(lambda) => format!("{lambda:e}"),
+        other => other.to_string(),
     }
 }
 
-impl fmt::Display for DampingRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DampingRule::None => f.write_str("none"),
-            DampingRule::Absolute(x) => write!(f, "{x:e}"),
-            DampingRule::Relative(x) => write!(f, "relative:{x:e}"),
-        }
+/// Reads `f64` or `f32`.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_precision(text: &str) -> Result<Precision, String> {
+    match text {
+        "f64" => Ok(Precision::F64),
+        "f32" => Ok(Precision::F32),
+        _ => Err("choose f64 or f32".into()),
+    }
+}
+
+/// As [`parse_precision`] reads it.
+pub fn precision_text(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F64 => "f64",
+        Precision::F32 => "f32",
     }
 }
 
@@ -242,27 +242,6 @@ impl fmt::Display for PruneRule {
             PruneRule::Ratio(r) => write!(f, "ratio:{r:e}"),
             PruneRule::Threshold(t) => write!(f, "threshold:{t:e}"),
         }
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "f64" => Ok(Precision::F64),
-            "f32" => Ok(Precision::F32),
-            _ => Err("choose f64 or f32".into()),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Precision::F64 => "f64",
-            Precision::F32 => "f32",
-        })
     }
 }
 

@@ -1,5 +1,13 @@
 //! An ONNX graph as plain data: what is written in the file, nothing interpreted.
 
+mod check;
+mod read;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+pub use read::{ExternalFiles, read};
+
 use crate::snapshot::array::{Array, Dtype};
 
 /// A model file: the graph of its forward pass and what the exporter noted beside it.

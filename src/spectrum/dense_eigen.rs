@@ -230,7 +230,7 @@ fn certify_values(a: MatRef<'_, f64>, values: &[f64], par: Par) -> Result<Option
     let off = ((trace - sum).abs() / size.sqrt()).max((fro - squares).abs());
     let residual_ratio = off / (fro * size * f64::EPSILON);
     let value_error = RATIO_LIMIT * size * UNIT * sigma;
-    if !(residual_ratio < RATIO_LIMIT) {
+    if residual_ratio.is_nan() || residual_ratio >= RATIO_LIMIT {
         return Ok(None);
     }
     let mut shifts = vec![(values[0] - 2.0 * value_error, 0), (values[n - 1] + 2.0 * value_error, n)];
@@ -255,4 +255,4 @@ fn certify_values(a: MatRef<'_, f64>, values: &[f64], par: Par) -> Result<Option
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ pub fn bins(values: &[f64], tolerance: f64) -> Vec<SpectrumBin> {
     let mut counts: BTreeMap<(i8, i32), u64> = BTreeMap::new();
     let mut zero = 0;
     for &x in values {
-        if !(x.abs() > tolerance) {
+        if x.abs() <= tolerance || x.is_nan() {
             zero += 1;
         } else {
             let (sign, k) = (if x > 0.0 { 1 } else { -1 }, bin(x.abs()));

@@ -41,10 +41,11 @@ impl Factorization {
     pub fn new(a: MatRef<'_, f64>, shift: f64, par: Par) -> Result<Self> {
         let n = a.nrows();
         let mut max = max_abs(a);
-        for i in 0..n {
-            max = max.max((a[(i, i)] + shift).abs());
+        let finite = max.is_finite() && shift.is_finite() && a.ncols() == n;
+        if finite {
+            max = (0..n).fold(max, |m, i| m.max((a[(i, i)] + shift).abs()));
         }
-        if !max.is_finite() || a.ncols() != n {
+        if !finite || !max.is_finite() {
             return Err(Error::input(
                 "spectrum::not_finite",
                 "matrix",

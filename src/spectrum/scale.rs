@@ -33,12 +33,10 @@ pub fn max_abs(a: MatRef<'_, f64>) -> f64 {
     for j in 0..a.ncols() {
         for x in a.col(j).iter() {
             let x = x.abs();
-            if !(x <= max) {
-                max = x;
+            if x.is_nan() {
+                return x;
             }
-            if max.is_nan() {
-                return max;
-            }
+            max = max.max(x);
         }
     }
     max

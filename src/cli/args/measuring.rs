@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::config::File;
+use crate::cli::context::Context;
 use crate::error::{Error, Result};
-use crate::pipeline::plan::{Curvature, DampingRule, Precision, PruneRule, Scope};
+use crate::pipeline::Plan;
+use crate::pipeline::plan::{
+    Curvature, DampingRule, Input, Precision, PruneRule, Scope, parse_damping, parse_precision, parse_scope,
+};
 
 /// What to read and which matrix to make of it.
 #[derive(Debug, Clone, Default, Args)]
@@ -31,16 +35,16 @@ pub struct MeasuringArgs {
     #[arg(long, value_name = "KIND")]
     pub curvature: Option<Curvature>,
     /// full, layers, module or layer:NAME (default: full while N ≤ 6,000, else layers).
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = parse_scope)]
     pub scope: Option<Scope>,
     /// λ: a number, relative:5e-3 or none (default: relative:5e-3 for snapshots, none for matrices).
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = parse_damping)]
     pub damping: Option<DampingRule>,
     /// Entries dropped before damping: none, d:K, ratio:R or threshold:T (default: none).
     #[arg(long, value_name = "RULE")]
     pub prune: Option<PruneRule>,
     /// f64 or f32 (default: f64).
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = parse_precision)]
     pub precision: Option<Precision>,
 }
 
@@ -50,24 +54,45 @@ impl MeasuringArgs {
     /// # Errors
     /// When a value of the file is malformed.
     pub fn with_defaults(mut self, file: &File) -> Result<Self> {
-        fn fill<T: std::str::FromStr<Err = String>>(
+        fn fill<T>(
             slot: &mut Option<T>,
             key: &str,
             text: &Option<String>,
+            parse: impl Fn(&str) -> std::result::Result<T, String>,
         ) -> Result<()> {
             if let (None, Some(text)) = (&slot, text) {
-                *slot = Some(text.parse().map_err(|e: String| {
+                *slot = Some(parse(text).map_err(|e| {
                     Error::usage("cli::config", format!("{key} = \"{text}\" in the configuration file"), e, "")
                 })?);
             }
             Ok(())
         }
-        fill(&mut self.curvature, "curvature", &file.curvature)?;
-        fill(&mut self.scope, "scope", &file.scope)?;
-        fill(&mut self.damping, "damping", &file.damping)?;
-        fill(&mut self.prune, "prune", &file.prune)?;
-        fill(&mut self.precision, "precision", &file.precision)?;
+        fill(&mut self.curvature, "curvature", &file.curvature, str::parse)?;
+        fill(&mut self.scope, "scope", &file.scope, parse_scope)?;
+        fill(&mut self.damping, "damping", &file.damping, parse_damping)?;
+        fill(&mut self.prune, "prune", &file.prune, str::parse)?;
+        fill(&mut self.precision, "precision", &file.precision, parse_precision)?;
         self.snapshots = self.snapshots.or_else(|| file.snapshots.clone());
         Ok(self)
+    }
+
+    /// The plan that these options make.
+    pub fn plan(self, io: &Context) -> Plan {
+        Plan {
+            input: if self.paths.is_empty() { Input::Sample } else { Input::Paths(self.paths) },
+            graph: self.graph,
+            batch: self.batch,
+            snapshots: self.snapshots,
+            rhs: self.rhs,
+            curvature: self.curvature.unwrap_or_default(),
+            scope: self.scope,
+            damping: self.damping,
+            prune: self.prune.unwrap_or_default(),
+            precision: self.precision,
+            models: io.models.clone(),
+            seed: io.seed,
+            max_memory: io.max_memory,
+            ..Plan::default()
+        }
     }
 }

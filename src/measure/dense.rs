@@ -1,0 +1,412 @@
+//! A system whose matrix fits: one certified eigendecomposition of H serves κ, inertia, ε and the direct solution.
+//!
+//! Everything runs on 2ᵏ·H with max|h_ij| ∈ [1, 2), an exact scaling that leaves every ratio's bits alone; quantities
+//! with the matrix's units are scaled back at the end.
+
+use super::input::{Companion, Progress, SystemInput, right_hand_side, symmetric};
+use super::runs::{self, System};
+use super::sparsity::{self, ZERO};
+use super::tolerance::{self, Setting};
+use super::trust_region::{product, rotate, unrotate};
+use crate::curvature::Objective;
+use crate::curvature::damping::DampingRule;
+use crate::error::{Error, Result};
+use crate::measurement::{Damping, Inertia, Measured, Measurement, RowSparsity, Tolerance};
+use crate::spectrum::condition::{Condition, Eigenvalues};
+use crate::spectrum::dense_eigen::{self, Eigen, decompose};
+use crate::spectrum::density::bins;
+use crate::spectrum::inertia::{Factorization, Signs, count};
+use crate::spectrum::lanczos::gaussian;
+use crate::spectrum::scale::{exponent, frobenius, max_abs, norm, scaled, times_pow2};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// The solved matrix A = f(H) with its eigendecomposition, in scaled units.
+struct Solved {
+    a: Mat<f64>,
+    spectrum: Eigenvalues,
+    lambda: f64,
+    name: String,
+}
+
+/// See [`super::measure`].
+pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
+    let place = system.id.clone();
+    let h = symmetric(system.h, &place)?;
+    let n = h.nrows();
+    let shift = -exponent(max_abs(h.as_ref()));
+    let back = |x: f64| times_pow2(x, -shift);
+    let h = scaled(h.as_ref(), shift);
+    let (b, is_gradient) = rhs(system.gradient.as_deref(), system.rhs.as_deref(), n, system.seed, &place)?;
+    let mut notes = Vec::new();
+    let symbol = symbol(&system.curvature);
+
+    progress("eigendecomposition", 0.02);
+    let eigen = decompose(h.as_ref(), par)?;
+    let spectrum = Eigenvalues {
+        values: eigen.values.clone(),
+        value_error: eigen.certificate.value_error,
+        backward_error: eigen.certificate.backward_error,
+    };
+    let method = method(&eigen.certificate);
+
+    progress("damping", 0.3);
+    let local = Local { objective: system.objective, gradient: is_gradient.then_some(&b), shift };
+    let solved = solve_matrix(&h, &eigen, &spectrum, system.damping, symbol, &local, par)?;
+    let condition = solved.spectrum.condition(&solved.name, &method);
+    let inertia = spectrum.inertia();
+    notes.extend(cross_check(&h, &spectrum, &inertia, par)?);
+
+    progress("condition numbers", 0.4);
+    let mut kappas = Vec::new();
+    if solved.name != symbol {
+        kappas.push(spectrum.condition(symbol, &method).kappa);
+    }
+    kappas.push(spectrum.range_kappa(&format!("range({symbol})"), &method));
+    let lambda = solved.lambda;
+    if lambda > 0.0 {
+        let absolute = spectrum.map(|x| x.abs() + lambda);
+        kappas.push(absolute.condition(&format!("|{symbol}|+λI"), &method).kappa);
+    }
+    for (name, companion) in [("GGN", &system.ggn), ("EF", &system.empirical_fisher)] {
+        if let Some(companion) = companion {
+            kappas.push(companion_kappa(name, companion, n, system.damping, par, &place)?);
+        }
+    }
+
+    progress("sparsity", 0.5);
+    let a = solved.a.as_ref();
+    let max_a = max_abs(a);
+    let fro_a = frobenius(a);
+    let own = sparsity::kept(a, &[ZERO]);
+    let (d, nonzeros) = own.first().map_or((0, 0), |k| (k.d, k.nonzeros));
+    let curve = sparsity::curve(h.as_ref(), spectrum.sigma_max(), system.seed)?;
+    let sigma_max = solved.spectrum.sigma_max();
+    let mut subnormalization = sparsity::subnormalization(d, max_a, fro_a, sigma_max);
+    subnormalization.absolute = back(subnormalization.absolute);
+
+    progress("direct solution", 0.6);
+    let regular = condition.kappa.value.is_some();
+    let unit: Vec<f64> = normalised(&b);
+    let solution = regular.then(|| direct(&eigen, &solved, &unit, par));
+    let x_norm = solution.as_ref().map(|x| (sigma_max * norm(x)).max(1.0)).filter(|x| x.is_finite());
+
+    progress("tolerance", 0.65);
+    let tolerance = tolerance_of(
+        system.objective,
+        &b,
+        is_gradient,
+        &h,
+        &eigen,
+        &solved,
+        solution.as_deref(),
+        shift,
+        system.seed,
+        par,
+        progress,
+    )?;
+
+    progress("iterative solvers", 0.9);
+    let runs = runs::all(&System {
+        a,
+        b: &unit,
+        solution: solution.as_deref(),
+        kappa: condition.kappa.value,
+        definite: condition.inertia.negative == 0,
+        eps: tolerance.value,
+        par,
+    })?;
+    progress("done", 1.0);
+
+    let restore = |mut c: Condition| -> Condition {
+        for m in [&mut c.sigma_max, &mut c.sigma_min] {
+            for x in [&mut m.value, &mut m.low, &mut m.high] {
+                *x = x.map(back).filter(|x| x.is_finite());
+            }
+        }
+        c.inertia.tolerance = back(c.inertia.tolerance);
+        c
+    };
+    let condition = restore(condition);
+    let spectrum_bins = bins(&spectrum.values.iter().map(|&x| back(x)).collect::<Vec<_>>(), back(inertia.tolerance));
+    Ok(Measurement {
+        id: system.id,
+        snapshot: system.snapshot,
+        series: system.series,
+        step: system.step,
+        curvature: system.curvature,
+        scope: system.scope,
+        damping: Damping { rule: system.damping.to_string(), lambda: back(lambda) },
+        n,
+        loss: system.loss,
+        gradient_norm: is_gradient.then(|| norm(&b)),
+        kappa: condition.kappa,
+        kappas,
+        sigma_max: condition.sigma_max,
+        sigma_min: condition.sigma_min,
+        rank: condition.rank,
+        inertia: Inertia { tolerance: back(inertia.tolerance), ..inertia },
+        inertia_solved: condition.inertia,
+        row_sparsity: RowSparsity { value: d, threshold: ZERO, frobenius_error: 0.0, spectral_error: Some(0.0), curve },
+        nonzeros,
+        max_abs: back(max_a),
+        frobenius_norm: back(fro_a),
+        subnormalization,
+        tolerance,
+        x_norm,
+        batch: system.batch,
+        low_rank: system.low_rank,
+        hvp_flops: system.hvp_flops,
+        classical_runs: runs,
+        spectrum: spectrum_bins,
+        notes,
+    })
+}
+
+/// How the matrix is written in formulas.
+fn symbol(curvature: &str) -> &'static str {
+    match curvature {
+        "ggn" => "GGN",
+        "empirical-fisher" => "EF",
+        _ => "H",
+    }
+}
+
+fn method(certificate: &dense_eigen::Certificate) -> String {
+    format!(
+        "dense eigendecomposition ({}), residual ratio {:.2}, orthogonality ratio {:.2} of at most 30; \
+         the interval is the eigenvalue bound ‖AV − VΛ‖/σ_min(V)",
+        certificate.algorithm, certificate.residual_ratio, certificate.orthogonality_ratio
+    )
+}
+
+/// The right-hand side and whether it is the gradient.
+fn rhs(gradient: Option<&[f64]>, given: Option<&[f64]>, n: usize, seed: u64, place: &str) -> Result<(Vec<f64>, bool)> {
+    if let Some(b) = gradient {
+        right_hand_side(b, n, &format!("{place}, gradient"))?;
+        return Ok((b.to_vec(), true));
+    }
+    if let Some(b) = given {
+        right_hand_side(b, n, &format!("{place}, right-hand side"))?;
+        return Ok((b.to_vec(), false));
+    }
+    Ok((normalised(&gaussian(n, &mut ChaCha8Rng::seed_from_u64(seed))), false))
+}
+
+fn normalised(b: &[f64]) -> Vec<f64> {
+    // by a power of two first, so that the division cannot overflow
+    let k = -exponent(norm(b));
+    let scaled: Vec<f64> = b.iter().map(|&x| times_pow2(x, k)).collect();
+    let length = norm(&scaled);
+    scaled.into_iter().map(|x| x / length).collect()
+}
+
+/// What a damping rule may look at besides the matrix.
+struct Local<'a> {
+    objective: Option<&'a dyn Objective>,
+    gradient: Option<&'a Vec<f64>>,
+    /// The matrix is 2^shift times the real one.
+    shift: i32,
+}
+
+fn solve_matrix(
+    h: &Mat<f64>,
+    eigen: &Eigen,
+    spectrum: &Eigenvalues,
+    rule: DampingRule,
+    symbol: &str,
+    local: &Local<'_>,
+    par: Par,
+) -> Result<Solved> {
+    let n = h.nrows();
+    let mut lambda = rule.lambda(max_abs(h.as_ref()));
+    if let DampingRule::Absolute(x) = rule {
+        lambda = times_pow2(x, local.shift);
+    }
+    if !lambda.is_finite() || max_abs(h.as_ref()) == 0.0 && lambda == 0.0 && rule != DampingRule::None {
+        lambda = 0.0;
+    }
+    if let DampingRule::LevenbergMarquardt(_) = rule {
+        lambda = levenberg_marquardt(eigen, lambda, local, par)?;
+    }
+    if let DampingRule::SaddleFree(_) = rule {
+        let scaled = Mat::from_fn(n, n, |i, j| eigen.vectors[(i, j)] * eigen.values[j].abs());
+        let mut a = Mat::<f64>::zeros(n, n);
+        matmul(a.as_mut(), Accum::Replace, scaled.as_ref(), eigen.vectors.transpose(), 1.0, par);
+        let a = Mat::from_fn(n, n, |i, j| match i == j {
+            true => a[(i, i)] + lambda,
+            false => a[(i, j)] / 2.0 + a[(j, i)] / 2.0,
+        });
+        let name = format!("|{symbol}|+λI");
+        return Ok(Solved { a, spectrum: spectrum.map(|x| x.abs() + lambda), lambda, name });
+    }
+    let mut a = h.clone();
+    if lambda != 0.0 {
+        for i in 0..n {
+            a[(i, i)] += lambda;
+        }
+    }
+    let name = if lambda == 0.0 { symbol.to_string() } else { format!("{symbol}+λI") };
+    Ok(Solved { a, spectrum: spectrum.map(|x| x + lambda), lambda, name })
+}
+
+/// λ = λ₀·10ᵏ until H + λI is positive definite and the loss falls by at least a quarter of what the model predicts.
+fn levenberg_marquardt(eigen: &Eigen, first: f64, local: &Local<'_>, par: Par) -> Result<f64> {
+    let least = eigen.values.first().copied().unwrap_or(0.0);
+    let floor = eigen.certificate.value_error;
+    let start = match local.objective {
+        Some(objective) => Some(objective.loss_at(&vec![0.0; objective.dim()])?),
+        None => None,
+    };
+    let mut lambda = first.max(f64::MIN_POSITIVE);
+    for _ in 0..400 {
+        if least + lambda > floor {
+            let (Some(objective), Some(g), Some(start)) = (local.objective, local.gradient, start) else {
+                return Ok(lambda);
+            };
+            let c = rotate(eigen, g, par);
+            let p: Vec<f64> = c.iter().zip(&eigen.values).map(|(c, v)| -c / (v + lambda)).collect();
+            // the model in scaled units has p too small by 2^shift; both sides are put right below
+            let predicted: f64 = c.iter().zip(&p).zip(&eigen.values).map(|((c, p), v)| -p * (c + 0.5 * v * p)).sum();
+            let step: Vec<f64> = unrotate(eigen, &p, par).iter().map(|&x| times_pow2(x, local.shift)).collect();
+            let predicted = times_pow2(predicted, local.shift);
+            let actual = objective.loss_at(&step).map_or(f64::NEG_INFINITY, |l| start - l);
+            if actual >= predicted / 4.0 {
+                return Ok(lambda);
+            }
+        }
+        lambda *= 10.0;
+    }
+    Err(Error::certificate(
+        "damping::levenberg_marquardt",
+        "--damping levenberg-marquardt",
+        "no λ makes the loss fall as the model predicts",
+        "use relative:5e-3",
+    ))
+}
+
+/// Sylvester's counts against the eigenvalues' own; a note where the two differ within their error bounds.
+fn cross_check(h: &Mat<f64>, spectrum: &Eigenvalues, inertia: &Inertia, par: Par) -> Result<Option<String>> {
+    let signs = count(h.as_ref(), inertia.tolerance, par)?;
+    let own = Signs { positive: inertia.positive, negative: inertia.negative, zero: inertia.zero };
+    if signs == own {
+        return Ok(None);
+    }
+    let mut band = spectrum.value_error;
+    for shift in [inertia.tolerance, -inertia.tolerance] {
+        band = band
+            .max(spectrum.value_error + Factorization::new(h.as_ref(), shift, par)?.backward_error(h.as_ref(), shift));
+    }
+    let near = spectrum.values.iter().filter(|x| (x.abs() - inertia.tolerance).abs() <= band).count();
+    let off = signs.positive.abs_diff(own.positive).max(signs.negative.abs_diff(own.negative));
+    if off > near {
+        let what = format!(
+            "the eigenvalues give {own:?}, the factorisation {signs:?}, and only {near} are near the tolerance"
+        );
+        return Err(Error::certificate(
+            "spectrum::inertia",
+            "inertia",
+            what,
+            "run with --threads 1 and report the matrix",
+        ));
+    }
+    Ok(Some(format!(
+        "inertia: {near} eigenvalues lie within the error bound of ±tolerance; the LBLᵀ factorisation counts {} positive, \
+         {} negative, {} zero",
+        signs.positive, signs.negative, signs.zero
+    )))
+}
+
+/// κ of C + λI for another curvature C, with λ by the same rule from C's own largest entry.
+fn companion_kappa(
+    name: &str,
+    companion: &Companion,
+    n: usize,
+    rule: DampingRule,
+    par: Par,
+    place: &str,
+) -> Result<Measured> {
+    match companion {
+        Companion::Dense(c) => {
+            let c = symmetric(c.clone(), &format!("{place}, {name}"))?;
+            let k = -exponent(max_abs(c.as_ref()));
+            let c = scaled(c.as_ref(), k);
+            let lambda = match rule {
+                DampingRule::Absolute(x) => times_pow2(x, k),
+                _ => rule.lambda(max_abs(c.as_ref())),
+            };
+            let (values, certificate) = dense_eigen::values(c.as_ref(), par)?;
+            let spectrum = Eigenvalues {
+                values,
+                value_error: certificate.value_error,
+                backward_error: certificate.backward_error,
+            };
+            let method = format!("dense eigenvalues of the {name}, λ = {:.6e}", times_pow2(lambda, -k));
+            let of = if lambda == 0.0 { name.to_string() } else { format!("{name}+λI") };
+            Ok(spectrum.map(|x| x + lambda).condition(&of, &method).kappa)
+        }
+        Companion::Factor(f) => super::low_rank::kappa(name, f, n, rule, par, place),
+    }
+}
+
+/// A⁻¹b through the eigenbasis, once refined.
+fn direct(eigen: &Eigen, solved: &Solved, b: &[f64], par: Par) -> Vec<f64> {
+    let apply = |b: &[f64]| -> Vec<f64> {
+        let mut c = rotate(eigen, b, par);
+        c.iter_mut().zip(&solved.spectrum.values).for_each(|(c, v)| *c /= v);
+        unrotate(eigen, &c, par)
+    };
+    let mut x = apply(b);
+    let ax = product(solved.a.as_ref(), &x, par);
+    let r: Vec<f64> = b.iter().zip(&ax).map(|(b, y)| b - y).collect();
+    x.iter_mut().zip(apply(&r)).for_each(|(x, dx)| *x += dx);
+    x
+}
+
+#[allow(clippy::too_many_arguments)]
+fn tolerance_of(
+    objective: Option<&dyn Objective>,
+    gradient: &[f64],
+    is_gradient: bool,
+    h: &Mat<f64>,
+    eigen: &Eigen,
+    solved: &Solved,
+    solution: Option<&[f64]>,
+    shift: i32,
+    seed: u64,
+    par: Par,
+    progress: Progress<'_>,
+) -> Result<Tolerance> {
+    let (Some(objective), true) = (objective, is_gradient) else {
+        return Ok(tolerance::assumed("no loss to evaluate"));
+    };
+    if objective.dim() != gradient.len() {
+        let what = format!("the loss has {} parameters, the matrix {}", objective.dim(), gradient.len());
+        return Err(Error::input("measure::objective", "loss", what, "restrict both to the same block"));
+    }
+    let length = norm(gradient);
+    let mut steps = Vec::new();
+    if let Some(x) = solution {
+        // `solution` is for 2^shift·A and the normalised right-hand side
+        let s = x.iter().map(|&x| times_pow2(x, shift) * length).collect();
+        steps.push((format!("({})⁻¹g", solved.name), s));
+    }
+    let absolute: Vec<f64> = eigen.values.iter().map(|x| x.abs() + solved.lambda).collect();
+    let floor = absolute.len() as f64 * f64::EPSILON * absolute.iter().fold(0.0f64, |m, &x| m.max(x));
+    if absolute.iter().all(|&x| x > floor) {
+        let mut c = rotate(eigen, gradient, par);
+        c.iter_mut().zip(&absolute).for_each(|(c, v)| *c /= v);
+        let s = unrotate(eigen, &c, par).iter().map(|&x| times_pow2(x, shift)).collect();
+        steps.push(("(|H|+λI)⁻¹g".to_string(), s));
+    }
+    if steps.is_empty() {
+        return Ok(tolerance::assumed("the solved matrix is singular, so there is no Newton step"));
+    }
+    let setting = Setting { objective, eigen, scaled_h: h.as_ref(), exponent: shift, steps, seed, par };
+    tolerance::measure(&setting, &|done| progress("tolerance", 0.65 + 0.25 * done))
+}
+
+#[cfg(test)]
+mod tests;

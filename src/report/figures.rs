@@ -1,0 +1,275 @@
+//! Which figures a report gets, from its cases and its figure data, with their captions.
+
+use super::document::{Case, Report};
+use super::escape::visible;
+use super::figure_data::{AxisMark, AxisSpec, MapFigure, Side};
+use super::number;
+use super::plot::{self, Compared, Figure, GateTimeRow, SpectrumMark, TimelinePoint, TrailPoint};
+use super::words;
+use crate::simulate::SimulationRow;
+
+/// Cases beyond these get no figures of their own; their numbers are in the tables and files.
+pub const MOST_CASES: usize = 24;
+
+/// The figures about the whole run, the break-even curve first.
+pub fn overview(report: &Report) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let several = |i: usize, scenario: &str, stem: &str| match (i, scenario) {
+        (0, "") => stem.to_string(),
+        (i, "") => format!("{stem}-{}", i + 1),
+        (_, scenario) => format!("{stem}-{}", file_stem(scenario)),
+    };
+    for (i, data) in report.figures.break_even.iter().enumerate() {
+        if let Some(scene) = plot::curves(data) {
+            figures.push(Figure {
+                name: several(i, &data.scenario, "break-even"),
+                title: format!("Break-even curve{}", of_scenario(&data.scenario)),
+                caption: sentence(&[
+                    "Time to solution over the size of the system; bands run from the cheapest to the dearest estimate.",
+                    &data.held,
+                ]),
+                scene,
+            });
+        }
+    }
+    figures.extend(gate_time(report));
+    figures.extend(timeline(report));
+    let maps = &report.figures.kappa_d;
+    if maps.is_empty() {
+        figures.extend(kappa_d(report, &bare_map(), "kappa-d".into()));
+    }
+    for (i, data) in maps.iter().enumerate() {
+        figures.extend(kappa_d(report, data, several(i, &data.scenario, "kappa-d")));
+    }
+    for (i, data) in report.figures.tornado.iter().enumerate() {
+        if let Some(scene) = plot::tornado(data) {
+            figures.push(Figure {
+                name: several(i, &data.scenario, "tornado"),
+                title: format!("What moves the break-even point{}", of_scenario(&data.scenario)),
+                caption: sentence(&[
+                    "Each bar varies one assumption between two ends and holds the others; the line is the result with nothing varied.",
+                    &data.held,
+                ]),
+                scene,
+            });
+        }
+    }
+    figures.extend(verification(report));
+    figures
+}
+
+/// The figures of one case.
+pub fn of_case(case: &Case, number: usize) -> Vec<Figure> {
+    let m = &case.measurement;
+    let mut figures = Vec::new();
+    let mut marks = Vec::new();
+    if m.damping.lambda > 0.0 {
+        marks.push(SpectrumMark {
+            at: -m.damping.lambda, label: format!("−λ = −{}", number::real(m.damping.lambda))
+        });
+    }
+    if m.inertia.tolerance > 0.0 {
+        let at = m.inertia.tolerance;
+        marks.push(SpectrumMark { at, label: format!("inertia tolerance {}", number::digits(at, 2)) });
+    }
+    if let Some(scene) = plot::spectrum(&m.spectrum, &marks, "") {
+        figures.push(Figure {
+            name: format!("spectrum-{number:02}"),
+            title: "Spectrum of H".into(),
+            caption: "Eigenvalues before damping. Damping shifts all of them by λ, so those near −λ become the smallest ones in \
+                      size; what lies within the tolerance counts as zero."
+                .into(),
+            scene,
+        });
+    }
+    if let Some(scene) = plot::pruning(&m.row_sparsity.curve, m.n) {
+        figures.push(Figure {
+            name: format!("pruning-{number:02}"),
+            title: "Pruning trade-off".into(),
+            caption: "What is lost of H (before damping) when entries up to a threshold are dropped, over the row sparsity d that \
+                      remains. Points on the lower edge lose nothing."
+                .into(),
+            scene,
+        });
+    }
+    figures
+}
+
+fn of_scenario(scenario: &str) -> String {
+    if scenario.is_empty() { String::new() } else { format!(" ({}, {})", visible(scenario), words::badge(scenario)) }
+}
+
+fn sentence(parts: &[&str]) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|p| !p.trim().is_empty())
+        .map(|p| if p.trim_end().ends_with('.') { p.trim().to_string() } else { format!("{}.", p.trim()) })
+        .collect();
+    parts.join(" ")
+}
+
+/// A text from outside as a harmless file stem.
+pub fn file_stem(text: &str) -> String {
+    let stem: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
+    let stem = stem.trim_matches('-').to_string();
+    if stem.is_empty() { "x".into() } else { stem }
+}
+
+fn gate_time(report: &Report) -> Option<Figure> {
+    // One mark for each scenario: the crossover that is kindest to the quantum side against the verdict's rival.
+    let mut names: Vec<(String, String)> = Vec::new();
+    for case in &report.cases {
+        for v in &case.verdicts {
+            let key = (v.scenario.clone(), v.against.clone());
+            if !names.iter().any(|(s, _)| *s == key.0) && case.crossovers.iter().any(|c| c.scenario == key.0) {
+                names.push(key);
+            }
+        }
+    }
+    let rows: Vec<GateTimeRow> = report
+        .cases
+        .iter()
+        .map(|case| GateTimeRow {
+            label: case.measurement.id.clone(),
+            at: names.iter().map(|(scenario, _)| words::break_even(case, scenario)).collect(),
+        })
+        .collect();
+    let machines: Vec<AxisMark> = report
+        .machines
+        .iter()
+        .filter(|m| m.side == Side::Quantum)
+        .filter_map(|m| m.gate_time.map(|at| AxisMark { at, label: title_of(&m.title, &m.id), ..AxisMark::default() }))
+        .collect();
+    let names: Vec<String> =
+        names.iter().map(|(s, _)| format!("{s} ({}), against the verdict's rival", words::badge(s))).collect();
+    let scene = plot::gate_times(&names, &rows, &machines)?;
+    Some(Figure {
+        name: "gate-time".into(),
+        title: "Break-even gate time against the machines".into(),
+        caption: "A machine breaks even on a case where its line lies to the left of the mark; among the quantum models the one \
+                  with the longest admissible gate time is shown."
+            .into(),
+        scene,
+    })
+}
+
+fn title_of(title: &str, id: &str) -> String {
+    if title.is_empty() { id.to_string() } else { title.to_string() }
+}
+
+fn series_name(report: &Report, case: &Case) -> String {
+    let m = &case.measurement;
+    let scopes = report.cases.iter().any(|c| c.measurement.scope != m.scope);
+    let curvatures = report.cases.iter().any(|c| c.measurement.curvature != m.curvature);
+    let mut name = m.series.clone();
+    if scopes {
+        name.push_str(&format!(" {}", m.scope));
+    }
+    if curvatures {
+        name.push_str(&format!(" {}", m.curvature));
+    }
+    name
+}
+
+fn timeline(report: &Report) -> Option<Figure> {
+    let points: Vec<TimelinePoint> = report
+        .cases
+        .iter()
+        .filter_map(|case| {
+            let m = &case.measurement;
+            Some(TimelinePoint {
+                series: series_name(report, case),
+                step: m.step? as f64,
+                kappa: m.kappa.value,
+                low: m.kappa.low,
+                high: m.kappa.high,
+                class: case.verdict.as_ref().map(|v| v.class),
+            })
+        })
+        .collect();
+    let scene = plot::timeline(&points)?;
+    Some(Figure {
+        name: "timeline".into(),
+        title: "κ and verdict over the training".into(),
+        caption: "κ of the solved matrix with its certified bracket; the strip shows the headline verdict of each snapshot. A \
+                  triangle at the upper edge: singular, κ has a lower end only."
+            .into(),
+        scene,
+    })
+}
+
+fn bare_map() -> MapFigure {
+    MapFigure {
+        x: AxisSpec::log("κ of the solved matrix", "1"),
+        y: AxisSpec::log("row sparsity d", "1"),
+        ..MapFigure::default()
+    }
+}
+
+fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
+    let trail: Vec<TrailPoint> = report
+        .cases
+        .iter()
+        .filter_map(|case| {
+            let m = &case.measurement;
+            Some(TrailPoint {
+                series: series_name(report, case),
+                label: m.step.map_or_else(|| m.snapshot.clone(), |s| format!("step {s}")),
+                x: m.kappa.value.or(m.kappa.low)?,
+                low: m.kappa.low,
+                high: m.kappa.high,
+                y: m.row_sparsity.value as f64,
+            })
+        })
+        .collect();
+    let scene = plot::map(data, &trail)?;
+    let pair =
+        if data.quantum.is_empty() { String::new() } else { format!("{} against {}", data.quantum, data.classical) };
+    let colour = if data.z.is_empty() {
+        "No map was computed, the cases alone are shown."
+    } else {
+        "Colour: how many times faster the quantum solver would be; the black line is where both take equally long."
+    };
+    Some(Figure {
+        name,
+        title: format!("κ–d map{}", of_scenario(&data.scenario)),
+        caption: sentence(&[
+            &pair,
+            colour,
+            "Trails join the snapshots of a series, whiskers show the bracket of κ.",
+            &data.held,
+        ]),
+        scene,
+    })
+}
+
+fn verification(report: &Report) -> Vec<Figure> {
+    let rows: Vec<SimulationRow> = report.cases.iter().flat_map(|c| c.simulation.iter().cloned()).collect();
+    let worst = rows
+        .iter()
+        .filter_map(|r| r.error_reached.filter(|_| r.error_target > 0.0).map(|e| e / r.error_target))
+        .fold(0.0, f64::max);
+    let failed = rows.iter().filter(|r| !r.passed).count();
+    let tally = format!(
+        "{} of {} claims held; the worst reached {} times the error asked",
+        rows.len() - failed,
+        rows.len(),
+        number::digits(worst, 3)
+    );
+    let mut figures = Vec::new();
+    for (compared, name, title, text) in [
+        (Compared::Errors, "verification-errors", "Verification: error asked and reached", tally.as_str()),
+        (
+            Compared::Queries,
+            "verification-queries",
+            "Verification: queries predicted and needed",
+            "Needed: the fewest queries that reach ε on this very matrix and right-hand side",
+        ),
+    ] {
+        if let Some(scene) = plot::verification(&rows, compared) {
+            figures.push(Figure { name: name.into(), title: title.into(), caption: sentence(&[text]), scene });
+        }
+    }
+    figures
+}
