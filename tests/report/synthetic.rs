@@ -206,7 +206,7 @@ fn case(name: &str, n: usize, truth: &Value) -> Case {
             },
         ],
         spectrum: bins(s),
-        notes: Vec::new(),
+        ..Measurement::default()
     };
     let mut case = Case { measurement: m, ..Case::default() };
     price(&mut case);

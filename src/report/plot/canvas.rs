@@ -92,6 +92,8 @@ fn draw_svg(scene: &Scene, paper: bool) -> Result<String> {
         .replace(" font-family=\"sans-serif\"", "")
         .replace(" opacity=\"1\"", "")
         .replace(" stroke=\"none\"", "")
+        // Without it, neighbouring cells of a map show hairlines at fractional sizes.
+        .replace("<rect ", "<rect shape-rendering=\"crispEdges\" ")
         .replace(">\n", ">")
         .replace("\n</text", "</text");
     let (w, h) = (scene.width, scene.height);
