@@ -119,8 +119,8 @@ pub(super) fn einsum(n: &mut Node<'_, '_>) -> Result<()> {
     for (i, labels) in terms.iter().enumerate() {
         let x = n.float(i)?;
         let shape = n.p().shape(x).to_vec();
-        let fits = shape.len() == labels.len()
-            && labels.iter().zip(&shape).all(|(&c, &s)| *extent.entry(c).or_insert(s) == s);
+        let fits =
+            shape.len() == labels.len() && labels.iter().zip(&shape).all(|(&c, &s)| *extent.entry(c).or_insert(s) == s);
         if !fits {
             return Err(n.misfit(format!("operand {i} of extents {shape:?} in `{equation}`")));
         }
@@ -164,8 +164,7 @@ pub(super) fn einsum(n: &mut Node<'_, '_>) -> Result<()> {
         }
         _ => return Err(n.misfit("no operands")),
     };
-    let perm: Vec<usize> =
-        result.iter().map(|c| labels.iter().position(|l| l == c).unwrap_or_default()).collect();
+    let perm: Vec<usize> = result.iter().map(|c| labels.iter().position(|l| l == c).unwrap_or_default()).collect();
     let y = n.p().permute(y, &perm);
     n.set_float(y)
 }
