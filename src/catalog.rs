@@ -24,8 +24,9 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Card, Finding, Mark, check};
+pub use check::{Card, Finding, Mark, check, derived_growth, growing};
 pub use compare::{Comparison, compare};
+pub(crate) use evaluate::short;
 pub use evaluate::{Outcome, Point, Resolved, Spread};
 pub use hardware::{Hardware, HardwareKind, Rate};
 pub use model::{Model, ModelVariable, Quantity, Rule};

@@ -8,12 +8,14 @@
 //! | [`sparsity`] | d, its curve over thresholds, α |
 //! | [`tolerance`] | ε: what error of the Newton step the loss stands |
 //! | [`trust_region`] | the maximiser of a quadratic over a sphere, which ε needs |
+//! | [`solved`] | pruning and damping, the solved matrix, direct solutions |
 //! | [`runs`] | CG and MINRES really run |
 
 pub mod dense;
 pub mod input;
 pub mod low_rank;
 pub mod runs;
+pub mod solved;
 pub mod sparsity;
 pub mod tolerance;
 pub mod trust_region;

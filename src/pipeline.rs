@@ -7,6 +7,8 @@
 //! | [`jobs`] | the list of cases: blocks of snapshots, their size and work |
 //! | [`memory`] | the bytes of each stage, said beforehand |
 //! | [`measuring`] | every case measured |
+//! | [`market`], [`calibration`] | models, scenarios and machines that price the cases |
+//! | [`figures`] | the numbers behind the figures |
 //! | [`analysis`] | the main job |
 //! | [`survey`] | what it would do |
 //! | [`inspection`] | what `inspect` tells |
@@ -14,8 +16,11 @@
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
+pub mod calibration;
+pub mod figures;
 pub mod inspection;
 pub mod jobs;
+pub mod market;
 pub mod measuring;
 pub mod memory;
 pub mod opened;

@@ -1,5 +1,7 @@
 //! Tests of the numerics parts.
 
 mod assembly;
+mod curvatures;
 mod fixture;
 mod mlp;
+mod networks;

@@ -5,9 +5,10 @@
 
 use super::input::{Companion, Progress, SystemInput, right_hand_side, symmetric};
 use super::runs::{self, System};
+use super::solved::{Local, Solved, damp, describe, direct, pruned, spectrum_of};
 use super::sparsity::{self, ZERO};
 use super::tolerance::{self, Setting};
-use super::trust_region::{product, rotate, unrotate};
+use super::trust_region::{rotate, unrotate};
 use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
 use crate::error::{Error, Result};
@@ -17,47 +18,39 @@ use crate::spectrum::dense_eigen::{self, Eigen, decompose};
 use crate::spectrum::density::bins;
 use crate::spectrum::inertia::{Factorization, Signs, count};
 use crate::spectrum::lanczos::gaussian;
-use crate::spectrum::scale::{exponent, frobenius, max_abs, norm, scaled, times_pow2};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use crate::spectrum::scale::{exponent, frobenius, max_abs, norm, scale_in_place, scaled, times_pow2};
+use faer::{Mat, Par};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-
-/// The solved matrix A = f(H) with its eigendecomposition, in scaled units.
-struct Solved {
-    a: Mat<f64>,
-    spectrum: Eigenvalues,
-    lambda: f64,
-    name: String,
-}
 
 /// See [`super::measure`].
 pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
     let place = system.id.clone();
-    let h = symmetric(system.h, &place)?;
+    let mut h = symmetric(system.h, &place)?;
     let n = h.nrows();
     let shift = -exponent(max_abs(h.as_ref()));
     let back = |x: f64| times_pow2(x, -shift);
-    let h = scaled(h.as_ref(), shift);
+    scale_in_place(&mut h, shift);
     let (b, is_gradient) = rhs(system.gradient.as_deref(), system.rhs.as_deref(), n, system.seed, &place)?;
     let mut notes = Vec::new();
     let symbol = symbol(&system.curvature);
 
     progress("eigendecomposition", 0.02);
     let eigen = decompose(h.as_ref(), par)?;
-    let spectrum = Eigenvalues {
-        values: eigen.values.clone(),
-        value_error: eigen.certificate.value_error,
-        backward_error: eigen.certificate.backward_error,
-    };
-    let method = method(&eigen.certificate);
-
-    progress("damping", 0.3);
-    let local = Local { objective: system.objective, gradient: is_gradient.then_some(&b), shift };
-    let solved = solve_matrix(&h, &eigen, &spectrum, system.damping, symbol, &local, par)?;
-    let condition = solved.spectrum.condition(&solved.name, &method);
+    let spectrum = spectrum_of(&eigen);
     let inertia = spectrum.inertia();
     notes.extend(cross_check(&h, &spectrum, &inertia, par)?);
+
+    progress("pruning and damping", 0.3);
+    let local = Local { objective: system.objective, gradient: is_gradient.then_some(b.as_slice()), shift };
+    let pruned = pruned(&h, spectrum.sigma_max(), system.prune, system.seed, par)?;
+    let (base, own, base_symbol) = match &pruned {
+        Some(p) => (&p.matrix, &p.eigen, format!("pruned {symbol}")),
+        None => (&h, &eigen, symbol.to_string()),
+    };
+    let method = method(&own.certificate);
+    let solved = damp(base, own, system.damping, &base_symbol, &local, par)?;
+    let condition = solved.spectrum.condition(&solved.name, &method);
 
     progress("condition numbers", 0.4);
     let mut kappas = Vec::new();
@@ -66,7 +59,22 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     }
     kappas.push(spectrum.range_kappa(&format!("range({symbol})"), &method));
     let lambda = solved.lambda;
-    if lambda > 0.0 {
+    // the same λ without pruning
+    let unpruned = match system.damping {
+        _ if pruned.is_none() => None,
+        DampingRule::SaddleFree(_) => Some(spectrum.map(|x| x.abs() + lambda)),
+        _ => Some(spectrum.map(|x| x + lambda)),
+    };
+    let unpruned = unpruned.map(|u| {
+        let name = solved.name.replace("pruned ", "");
+        (u.condition(&name, &method), u)
+    });
+    if let Some((condition, _)) = &unpruned
+        && condition.kappa.of.as_deref() != Some(symbol)
+    {
+        kappas.push(condition.kappa.clone());
+    }
+    if lambda > 0.0 && !(pruned.is_some() && matches!(system.damping, DampingRule::SaddleFree(_))) {
         let absolute = spectrum.map(|x| x.abs() + lambda);
         kappas.push(absolute.condition(&format!("|{symbol}|+λI"), &method).kappa);
     }
@@ -80,8 +88,7 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     let a = solved.a.as_ref();
     let max_a = max_abs(a);
     let fro_a = frobenius(a);
-    let own = sparsity::kept(a, &[ZERO]);
-    let (d, nonzeros) = own.first().map_or((0, 0), |k| (k.d, k.nonzeros));
+    let (d, nonzeros) = sparsity::kept(a, &[ZERO]).first().map_or((0, 0), |k| (k.d, k.nonzeros));
     let curve = sparsity::curve(h.as_ref(), spectrum.sigma_max(), system.seed)?;
     let sigma_max = solved.spectrum.sigma_max();
     let mut subnormalization = sparsity::subnormalization(d, max_a, fro_a, sigma_max);
@@ -90,7 +97,18 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     progress("direct solution", 0.6);
     let regular = condition.kappa.value.is_some();
     let unit: Vec<f64> = normalised(&b);
-    let solution = regular.then(|| direct(&eigen, &solved, &unit, par));
+    let solution = regular.then(|| direct(own, &solved, &unit, par));
+    let pruning = unpruned.map(|(before, u)| {
+        let without = before.kappa.value.is_some().then(|| {
+            let mut c = rotate(&eigen, &unit, par);
+            c.iter_mut().zip(&u.values).for_each(|(c, v)| *c /= v);
+            unrotate(&eigen, &c, par)
+        });
+        let definite = condition.inertia.positive == n;
+        let mut p = describe(&h, system.prune, &before, definite, solution.as_deref(), without.as_deref());
+        p.inertia_unpruned.tolerance = back(p.inertia_unpruned.tolerance);
+        p
+    });
     let x_norm = solution.as_ref().map(|x| (sigma_max * norm(x)).max(1.0)).filter(|x| x.is_finite());
 
     progress("tolerance", 0.65);
@@ -119,6 +137,8 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
         par,
     })?;
     progress("done", 1.0);
+    let (frobenius_error, spectral_error) =
+        pruned.as_ref().map_or((0.0, 0.0), |p| (p.frobenius_error, p.spectral_error));
 
     let restore = |mut c: Condition| -> Condition {
         for m in [&mut c.sigma_max, &mut c.sigma_min] {
@@ -149,7 +169,13 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
         rank: condition.rank,
         inertia: Inertia { tolerance: back(inertia.tolerance), ..inertia },
         inertia_solved: condition.inertia,
-        row_sparsity: RowSparsity { value: d, threshold: ZERO, frobenius_error: 0.0, spectral_error: Some(0.0), curve },
+        row_sparsity: RowSparsity {
+            value: d,
+            threshold: ZERO,
+            frobenius_error,
+            spectral_error: Some(spectral_error),
+            curve,
+        },
         nonzeros,
         max_abs: back(max_a),
         frobenius_norm: back(fro_a),
@@ -161,6 +187,8 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
         hvp_flops: system.hvp_flops,
         classical_runs: runs,
         spectrum: spectrum_bins,
+        pruning,
+        subsample: None,
         notes,
     })
 }
@@ -201,90 +229,6 @@ fn normalised(b: &[f64]) -> Vec<f64> {
     let scaled: Vec<f64> = b.iter().map(|&x| times_pow2(x, k)).collect();
     let length = norm(&scaled);
     scaled.into_iter().map(|x| x / length).collect()
-}
-
-/// What a damping rule may look at besides the matrix.
-struct Local<'a> {
-    objective: Option<&'a dyn Objective>,
-    gradient: Option<&'a Vec<f64>>,
-    /// The matrix is 2^shift times the real one.
-    shift: i32,
-}
-
-fn solve_matrix(
-    h: &Mat<f64>,
-    eigen: &Eigen,
-    spectrum: &Eigenvalues,
-    rule: DampingRule,
-    symbol: &str,
-    local: &Local<'_>,
-    par: Par,
-) -> Result<Solved> {
-    let n = h.nrows();
-    let mut lambda = rule.lambda(max_abs(h.as_ref()));
-    if let DampingRule::Absolute(x) = rule {
-        lambda = times_pow2(x, local.shift);
-    }
-    if !lambda.is_finite() || max_abs(h.as_ref()) == 0.0 && lambda == 0.0 && rule != DampingRule::None {
-        lambda = 0.0;
-    }
-    if let DampingRule::LevenbergMarquardt(_) = rule {
-        lambda = levenberg_marquardt(eigen, lambda, local, par)?;
-    }
-    if let DampingRule::SaddleFree(_) = rule {
-        let scaled = Mat::from_fn(n, n, |i, j| eigen.vectors[(i, j)] * eigen.values[j].abs());
-        let mut a = Mat::<f64>::zeros(n, n);
-        matmul(a.as_mut(), Accum::Replace, scaled.as_ref(), eigen.vectors.transpose(), 1.0, par);
-        let a = Mat::from_fn(n, n, |i, j| match i == j {
-            true => a[(i, i)] + lambda,
-            false => a[(i, j)] / 2.0 + a[(j, i)] / 2.0,
-        });
-        let name = format!("|{symbol}|+λI");
-        return Ok(Solved { a, spectrum: spectrum.map(|x| x.abs() + lambda), lambda, name });
-    }
-    let mut a = h.clone();
-    if lambda != 0.0 {
-        for i in 0..n {
-            a[(i, i)] += lambda;
-        }
-    }
-    let name = if lambda == 0.0 { symbol.to_string() } else { format!("{symbol}+λI") };
-    Ok(Solved { a, spectrum: spectrum.map(|x| x + lambda), lambda, name })
-}
-
-/// λ = λ₀·10ᵏ until H + λI is positive definite and the loss falls by at least a quarter of what the model predicts.
-fn levenberg_marquardt(eigen: &Eigen, first: f64, local: &Local<'_>, par: Par) -> Result<f64> {
-    let least = eigen.values.first().copied().unwrap_or(0.0);
-    let floor = eigen.certificate.value_error;
-    let start = match local.objective {
-        Some(objective) => Some(objective.loss_at(&vec![0.0; objective.dim()])?),
-        None => None,
-    };
-    let mut lambda = first.max(f64::MIN_POSITIVE);
-    for _ in 0..400 {
-        if least + lambda > floor {
-            let (Some(objective), Some(g), Some(start)) = (local.objective, local.gradient, start) else {
-                return Ok(lambda);
-            };
-            let c = rotate(eigen, g, par);
-            let p: Vec<f64> = c.iter().zip(&eigen.values).map(|(c, v)| -c / (v + lambda)).collect();
-            // the model in scaled units has p too small by 2^shift; both sides are put right below
-            let predicted: f64 = c.iter().zip(&p).zip(&eigen.values).map(|((c, p), v)| -p * (c + 0.5 * v * p)).sum();
-            let step: Vec<f64> = unrotate(eigen, &p, par).iter().map(|&x| times_pow2(x, local.shift)).collect();
-            let predicted = times_pow2(predicted, local.shift);
-            let actual = objective.loss_at(&step).map_or(f64::NEG_INFINITY, |l| start - l);
-            if actual >= predicted / 4.0 {
-                return Ok(lambda);
-            }
-        }
-        lambda *= 10.0;
-    }
-    Err(Error::certificate(
-        "damping::levenberg_marquardt",
-        "--damping levenberg-marquardt",
-        "no λ makes the loss fall as the model predicts",
-        "use relative:5e-3",
-    ))
 }
 
 /// Sylvester's counts against the eigenvalues' own; a note where the two differ within their error bounds.
@@ -349,20 +293,6 @@ fn companion_kappa(
         }
         Companion::Factor(f) => super::low_rank::kappa(name, f, n, rule, par, place),
     }
-}
-
-/// A⁻¹b through the eigenbasis, once refined.
-fn direct(eigen: &Eigen, solved: &Solved, b: &[f64], par: Par) -> Vec<f64> {
-    let apply = |b: &[f64]| -> Vec<f64> {
-        let mut c = rotate(eigen, b, par);
-        c.iter_mut().zip(&solved.spectrum.values).for_each(|(c, v)| *c /= v);
-        unrotate(eigen, &c, par)
-    };
-    let mut x = apply(b);
-    let ax = product(solved.a.as_ref(), &x, par);
-    let r: Vec<f64> = b.iter().zip(&ax).map(|(b, y)| b - y).collect();
-    x.iter_mut().zip(apply(&r)).for_each(|(x, dx)| *x += dx);
-    x
 }
 
 #[allow(clippy::too_many_arguments)]

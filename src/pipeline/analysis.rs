@@ -1,6 +1,8 @@
 //! The main job: measured, priced, compared, verified, as one report.
 
-use super::measuring::{Measured, measure_all, precision_of};
+use super::figures::figures;
+use super::market::Market;
+use super::measuring::{measure_all, precision_of};
 use super::plan::Plan;
 use super::progress::Progress;
 use crate::error::Result;
@@ -12,26 +14,30 @@ use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
 /// # Errors
 /// Whatever a stage meets.
 pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Result<Report> {
+    // Before the long run: a faulty model file or an unknown machine is found now.
+    let market = Market::open(plan, threads)?;
     let measured = measure_all(plan, threads, progress)?;
-    Ok(assemble(plan, measured, threads.count()))
-}
-
-fn assemble(plan: &Plan, measured: Measured, threads: usize) -> Report {
-    let cases = measured.cases.into_iter().map(|measurement| Case { measurement, ..Case::default() }).collect();
-    Report {
+    let cases: Vec<Case> = measured.cases.into_iter().map(|m| market.price(m)).collect();
+    let figures = figures(&market, &cases);
+    let mut inputs = measured.inputs;
+    inputs.extend(market.inputs());
+    Ok(Report {
         schema_version: SCHEMA_VERSION.into(),
         tool: Tool { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
         provenance: Provenance {
-            inputs: measured.inputs,
+            inputs,
             seed: plan.seed,
-            threads,
+            threads: threads.count(),
             precision: precision_of(plan).into(),
-            hardware: Vec::new(),
+            hardware: market.machines.clone(),
             options: measured.options,
         },
         cases,
         title: measured.title,
+        headline: None,
+        models: market.model_notes(),
+        machines: market.machine_notes(),
+        figures,
         notes: measured.notes,
-        ..Report::default()
-    }
+    })
 }

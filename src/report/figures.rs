@@ -11,6 +11,9 @@ use crate::simulate::SimulationRow;
 /// Cases beyond these get no figures of their own; their numbers are in the tables and files.
 pub const MOST_CASES: usize = 24;
 
+/// Rows of the gate-time figure.
+const MOST_ROWS: usize = 30;
+
 /// The figures about the whole run, the break-even curve first.
 pub fn overview(report: &Report) -> Vec<Figure> {
     let mut figures = Vec::new();
@@ -127,7 +130,7 @@ fn gate_time(report: &Report) -> Option<Figure> {
             }
         }
     }
-    let rows: Vec<GateTimeRow> = report
+    let mut rows: Vec<GateTimeRow> = report
         .cases
         .iter()
         .map(|case| GateTimeRow {
@@ -135,6 +138,14 @@ fn gate_time(report: &Report) -> Option<Figure> {
             at: names.iter().map(|(scenario, _)| words::break_even(case, scenario)).collect(),
         })
         .collect();
+    let total = rows.len();
+    let mut left_out = String::new();
+    if total > MOST_ROWS {
+        let reach = |r: &GateTimeRow| r.at.iter().flatten().map(|m| m.at).fold(0.0, f64::max);
+        rows.sort_by(|a, b| reach(b).total_cmp(&reach(a)));
+        rows.truncate(MOST_ROWS);
+        left_out = format!("Shown are the {MOST_ROWS} of {total} cases that come nearest");
+    }
     let machines: Vec<AxisMark> = report
         .machines
         .iter()
@@ -147,11 +158,24 @@ fn gate_time(report: &Report) -> Option<Figure> {
     Some(Figure {
         name: "gate-time".into(),
         title: "Break-even gate time against the machines".into(),
-        caption: "A machine breaks even on a case where its line lies to the left of the mark; among the quantum models the one \
-                  with the longest admissible gate time is shown."
-            .into(),
+        caption: sentence(&[
+            "A machine breaks even on a case where its line lies to the left of the mark; among the quantum models the one with \
+             the longest admissible gate time is shown.",
+            &left_out,
+        ]),
         scene,
     })
+}
+
+/// The first so many series that a figure shows, if it cannot show all.
+fn first_series<'a>(series: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in series {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() <= most { String::new() } else { format!("Shown are the first {most} of {} series", names.len()) }
 }
 
 fn title_of(title: &str, id: &str) -> String {
@@ -189,12 +213,15 @@ fn timeline(report: &Report) -> Option<Figure> {
         })
         .collect();
     let scene = plot::timeline(&points)?;
+    let left_out = first_series(points.iter().map(|p| p.series.as_str()), plot::MOST_SERIES);
     Some(Figure {
         name: "timeline".into(),
         title: "κ and verdict over the training".into(),
-        caption: "κ of the solved matrix with its certified bracket; the strip shows the headline verdict of each snapshot. A \
-                  triangle at the upper edge: singular, κ has a lower end only."
-            .into(),
+        caption: sentence(&[
+            "κ of the solved matrix with its bracket; the strip shows the headline verdict of each snapshot. A triangle at the \
+             upper edge: singular, κ has a lower end only.",
+            &left_out,
+        ]),
         scene,
     })
 }
@@ -224,12 +251,13 @@ fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
         })
         .collect();
     let scene = plot::map(data, &trail)?;
+    let left_out = first_series(trail.iter().map(|t| t.series.as_str()), plot::MOST_TRAILS);
     let pair =
         if data.quantum.is_empty() { String::new() } else { format!("{} against {}", data.quantum, data.classical) };
     let colour = if data.z.is_empty() {
         "No map was computed, the cases alone are shown."
     } else {
-        "Colour: how many times faster the quantum solver would be; the black line is where both take equally long."
+        "Colour: how many times faster the quantum solver would be; the heavy line is where both take equally long."
     };
     Some(Figure {
         name,
@@ -238,6 +266,7 @@ fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
             &pair,
             colour,
             "Trails join the snapshots of a series, whiskers show the bracket of κ.",
+            &left_out,
             &data.held,
         ]),
         scene,

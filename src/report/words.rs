@@ -109,13 +109,14 @@ pub fn headline(report: &Report) -> Headline {
     if let [only] = verdicts[..] {
         parts.push(sentence(&only.reason));
     }
-    if !first.nearest_lever.is_empty() {
-        let of = if verdicts.len() > 1 {
-            format!(" (of {})", report.cases.first().map_or("", |c| &c.measurement.id))
-        } else {
-            String::new()
-        };
-        parts.push(format!("Nearest lever{of}: {}", sentence(&first.nearest_lever)));
+    // The lever of the case that comes nearest to a break-even.
+    let reach = |case: &&Case| break_even(case, &first.scenario).map_or(f64::NEG_INFINITY, |mark| mark.at);
+    let levered = report.cases.iter().filter(|c| c.verdict.as_ref().is_some_and(|v| !v.nearest_lever.is_empty()));
+    // `max_by` keeps the last of equals; reversed, that is the first case.
+    let nearest = levered.rev().max_by(|a, b| reach(a).total_cmp(&reach(b)));
+    if let Some((case, verdict)) = nearest.and_then(|c| c.verdict.as_ref().map(|v| (c, v))) {
+        let of = if verdicts.len() > 1 { format!(" (of {})", case.measurement.id) } else { String::new() };
+        parts.push(format!("Nearest lever{of}: {}", sentence(&verdict.nearest_lever)));
     }
     Headline { sentence: parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" "), class }
 }
@@ -259,3 +260,6 @@ pub const METHODS: &[&str] = &[
     "Times. Quantum seconds are operations times the gate time of the machine named, classical seconds are flops divided by its rate; both are assumptions of the machine files listed above. The verdict compares the best in-domain estimates as the class's definition says.",
     "Crossovers are found by interval arithmetic: a certified one is proven to lie in its interval; \"none in range\" is a result.",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -129,8 +129,8 @@ pub struct ModelView {
     pub omits: String,
     /// Its formula is not verified.
     pub unverified: bool,
-    /// The status as it was given.
-    pub status: String,
+    /// On what the status rests.
+    pub status_why: String,
 }
 
 /// The models, quantum ones first.
@@ -146,7 +146,7 @@ pub fn models(report: &Report) -> Vec<ModelView> {
             cite: m.cite.clone(),
             omits: m.omits.join("; "),
             unverified: super::is_unverified(report, &m.id),
-            status: m.status.clone(),
+            status_why: m.status_why.clone(),
         })
         .collect();
     models.sort_by_key(|m| m.side != "quantum");
@@ -174,6 +174,8 @@ pub struct MachineView {
     pub speed: String,
     /// Source of the number.
     pub source: String,
+    /// What pricing on it rests on.
+    pub assumptions: String,
 }
 
 /// The machines of the run.
@@ -185,12 +187,16 @@ pub fn machines(report: &Report) -> Vec<MachineView> {
             let mut speed = Vec::new();
             speed.extend(m.gate_time.map(|t| format!("gate time {}", number::seconds(t))));
             speed.extend(m.flops_per_second.map(|r| format!("{} flop/s", number::real(r))));
+            speed.extend(
+                m.matvec_flops_per_second.map(|r| format!("{} flop/s in matrix-vector products", number::real(r))),
+            );
             MachineView {
                 id: m.id.clone(),
                 title: m.title.clone(),
                 side: side(m.side).into(),
                 speed: speed.join(", "),
                 source: m.source.clone(),
+                assumptions: m.assumptions.join("; "),
             }
         })
         .collect()
