@@ -22,6 +22,7 @@ pub mod output;
 pub mod plot;
 pub mod progress;
 pub mod values;
+pub mod simulate;
 
 use std::process::ExitCode;
 
@@ -97,6 +98,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Explain(args) => explain::run(args, &io),
         #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
+        Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),

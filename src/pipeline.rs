@@ -12,6 +12,7 @@
 //! | [`analysis`] | the main job |
 //! | [`survey`] | what it would do |
 //! | [`inspection`] | what `inspect` tells |
+//! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
@@ -28,6 +29,8 @@ pub mod plan;
 pub mod progress;
 pub mod sample;
 pub mod survey;
+pub mod systems;
+pub mod verification;
 
 pub use analysis::analyze;
 pub use inspection::inspect;

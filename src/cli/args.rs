@@ -134,6 +134,8 @@ pub enum Command {
     /// The derivation of one reported number, from file to formula to value.
     #[cfg(any())]
     Explain(super::explain::ExplainArgs),
+    /// Run the circuit behind a model on one case, count its queries, measure its error.
+    Simulate(super::simulate::SimulateArgs),
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.

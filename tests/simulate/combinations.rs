@@ -13,7 +13,11 @@ fn the_cks_series_sums_to_its_closed_form() {
         let g = ChebyshevInverse::new(b, b);
         for x in [0.01, 0.1, 0.5, 0.9, 1.0, -0.3_f64] {
             let closed = -(b as f64 * (-x * x).ln_1p()).exp_m1() / x;
-            assert!((g.value(x) - closed).abs() < 1e-12 * closed.abs().max(1.0), "b {b} x {x}: {} {closed}", g.value(x));
+            assert!(
+                (g.value(x) - closed).abs() < 1e-12 * closed.abs().max(1.0),
+                "b {b} x {x}: {} {closed}",
+                g.value(x)
+            );
         }
     }
     // Large b, where binomials come from Stirling's series.
