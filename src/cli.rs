@@ -7,6 +7,7 @@
 pub mod analyze;
 pub mod args;
 pub mod calibrate;
+pub mod check;
 pub mod completions;
 pub mod config;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod plot;
 pub mod progress;
 pub mod values;
 pub mod simulate;
+pub mod table;
 
 use std::process::ExitCode;
 
@@ -99,6 +101,10 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
         Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
+        Command::Table(args) => {
+            table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io)
+        }
+        Command::Check(args) => check::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),

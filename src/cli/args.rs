@@ -136,6 +136,10 @@ pub enum Command {
     Explain(super::explain::ExplainArgs),
     /// Run the circuit behind a model on one case, count its queries, measure its error.
     Simulate(super::simulate::SimulateArgs),
+    /// The modelled costs as one stable table.
+    Table(super::table::TableArgs),
+    /// Modelled costs against a baseline: exit 1 when one moved.
+    Check(super::check::CheckArgs),
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.
