@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod args;
+pub mod calibrate;
 pub mod completions;
 pub mod config;
 pub mod context;
@@ -20,6 +21,8 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
+pub mod values;
+pub mod simulate;
 
 use std::process::ExitCode;
 
@@ -85,20 +88,17 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     let (globals, file) = config::load(globals)?;
     let io = Context::new(&globals)?;
     match command {
-        #[cfg(any())]
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
         Command::Inspect(args) => inspect::run(args, &io),
         Command::Measure(args) => measure::run(args.with_defaults(&file)?, &io),
-        #[cfg(any())]
         Command::Cost(args) => cost::run(args, &io),
-        #[cfg(any())]
         Command::Crossover(args) => crossover::run(args, &io),
-        #[cfg(any())]
         Command::Models(args) => models::run(args, &io),
         #[cfg(any())]
         Command::Explain(args) => explain::run(args, &io),
         #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
+        Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),

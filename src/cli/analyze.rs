@@ -1,14 +1,26 @@
 //! `breakeven analyze`: the main job, from snapshot to report.
 
+mod summary;
+
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::HELP;
+use super::ExitStatus;
 use super::args::measuring::MeasuringArgs;
+use super::args::{Format, HELP};
 use super::config::File;
+use super::context::Context;
+use super::output::{Output, Table};
+use super::progress::Reporter;
 use crate::error::{Error, Result};
+use crate::parallel::Threads;
+use crate::pipeline::memory::bytes;
+use crate::pipeline::opened::default_report_folder;
 use crate::pipeline::plan::Simulate;
+use crate::pipeline::survey::survey;
+use crate::pipeline::{self, Plan};
+use crate::report::{self, store};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,4 +89,63 @@ impl AnalyzeArgs {
         }
         Ok(self)
     }
+}
+
+/// Analyses and writes the report.
+///
+/// # Errors
+/// Whatever a stage meets.
+pub fn run(args: AnalyzeArgs, io: &Context) -> Result<ExitStatus> {
+    let mut plan = args.measuring.plan(io);
+    plan.hardware = args.hardware;
+    plan.scenarios = args.scenario;
+    plan.simulate = args.simulate.unwrap_or_default();
+    plan.simulate_band = args.simulate_band.unwrap_or(plan.simulate_band);
+    let threads = io.threads()?;
+    if args.dry_run {
+        return dry_run(&plan, &threads, io);
+    }
+    let out = args.out.unwrap_or_else(|| default_report_folder(&plan));
+    // Before the long run: a folder that cannot take the report is found now.
+    store::preflight(&out)?;
+    let reporter = Reporter::new(io.quiet);
+    let report = pipeline::analyze(&plan, &threads, &reporter)?;
+    reporter.finish();
+    let options = report::Options { png: true, threads: Some(&threads) };
+    report::write(&report, &out, options)?;
+    for note in &report.notes {
+        io.note(format_args!("note: {note}"));
+    }
+    let json = serde_json::to_value(&report).unwrap_or_default();
+    io.emit(&Output::table(json, summary::table(&report)).with_form(Format::Text, summary::text(&report, &out)))?;
+    Ok(ExitStatus::Success)
+}
+
+fn dry_run(plan: &Plan, threads: &Threads, io: &Context) -> Result<ExitStatus> {
+    let survey = survey(plan, threads)?;
+    let mut table = Table::new(&["case", "n", "assembly_bytes", "measurement_bytes", "seconds"]);
+    let mut shown = Table::new(&["case", "N", "memory", "time [s]"]);
+    for c in &survey.cases {
+        table.push(vec![
+            c.id.clone().into(),
+            c.n.into(),
+            c.assembly_bytes.into(),
+            c.measurement_bytes.into(),
+            c.seconds.into(),
+        ]);
+        let peak = c.assembly_bytes.max(c.measurement_bytes);
+        shown.push(vec![c.id.clone().into(), c.n.into(), bytes(peak).into(), format!("{:.2}", c.seconds).into()]);
+    }
+    let limit = survey.limit_bytes.map_or("no limit known".to_string(), |l| format!("{} may be used", bytes(l as f64)));
+    let cases = survey.cases.len();
+    let text = format!(
+        "{}\n{cases} case{}, at most {} at once ({limit}), about {:.1} s\nnothing was measured (--dry-run)\n",
+        shown.aligned(),
+        if cases == 1 { "" } else { "s" },
+        bytes(survey.peak_bytes),
+        survey.seconds,
+    );
+    let json = serde_json::to_value(&survey).unwrap_or_default();
+    io.emit(&Output::table(json, table).with_form(Format::Text, text))?;
+    Ok(ExitStatus::Success)
 }

@@ -120,24 +120,22 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// From snapshot to report: measure, price, compare.
-    #[cfg(any())]
     Analyze(super::analyze::AnalyzeArgs),
     /// What was read: graph, operators, parameters and how each was placed, batch, loss, digests.
     Inspect(super::inspect::InspectArgs),
     /// Measurements only: κ, inertia, sparsity, tolerance.
     Measure(super::measure::MeasureArgs),
     /// Evaluate a cost model at a point or along a sweep.
-    #[cfg(any())]
     Cost(super::cost::CostArgs),
     /// Where a quantum and a classical cost cross, certified.
-    #[cfg(any())]
     Crossover(super::crossover::CrossoverArgs),
     /// The catalogue of cost models.
-    #[cfg(any())]
     Models(super::models::ModelsArgs),
     /// The derivation of one reported number, from file to formula to value.
     #[cfg(any())]
     Explain(super::explain::ExplainArgs),
+    /// Run the circuit behind a model on one case, count its queries, measure its error.
+    Simulate(super::simulate::SimulateArgs),
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.

@@ -17,27 +17,29 @@ use super::lanes::{Linear, Part};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
-use crate::graph::{NodeId, Program};
+use crate::graph::execute::Primal;
+use crate::graph::{Func, NodeId, Program, Schedule};
+use crate::snapshot::loss::LossKind;
 use crate::tensor::Real;
+use crate::tensor::softmax::softmax;
 use faer::{Mat, MatMut, MatRef};
 
 /// Jᵀ·H_out·J over a block.
 pub struct GaussNewton<'p> {
     columns: Columns<'p>,
-    hidden: NodeId,
 }
 
 impl<'p> GaussNewton<'p> {
     pub(super) fn new(prepared: &'p Prepared<'p>, block: &Block) -> Result<Self> {
-        let Some(hidden) = prepared.network.output_gradient else {
+        if prepared.network.output_gradient.is_none() {
             return Err(Error::input(
                 "curvature::no_output",
                 "--curvature ggn",
                 "the graph computes its loss itself, so there is no output to linearise at",
                 "export a graph that stops at the logits and name the loss in loss.json",
             ));
-        };
-        Ok(GaussNewton { columns: Columns::new(prepared, block, products), hidden })
+        }
+        Ok(GaussNewton { columns: Columns::new(prepared, block, products) })
     }
 
     /// Floating-point operations of one product with a vector.
@@ -63,7 +65,7 @@ impl<'p> GaussNewton<'p> {
     /// dimension.
     ///
     /// # Errors
-    /// When an entry is not finite, or where H_out is not positive semidefinite.
+    /// When an entry is not finite.
     pub fn factor(&self) -> Result<Mat<f64>> {
         let prepared = self.columns.prepared();
         match prepared.precision {
@@ -73,90 +75,65 @@ impl<'p> GaussNewton<'p> {
     }
 
     fn factor_in<T: Real>(&self, prepared: &Prepared<'_>) -> Result<Mat<f64>> {
-        let leaves = &prepared.leaves;
         let network = &prepared.network;
         let block = self.columns.block();
         let mut program = network.lowered.program.clone();
         let output = network.lowered.output;
         let shape = program.shape(output).to_vec();
         let count = program.size(output);
-        // one position's row of H_out for each class: tangents of the output gradient
-        let classes = shape.last().copied().unwrap_or(1).max(1);
-        let direction = program.tangent(&shape);
-        let curved = jvp(&mut program, &[(output, direction)], &[self.hidden])[0];
-        let own = |node| vec![Part { node, offset: 0, size: count }];
-        let map = Linear::<T>::new(program.clone(), leaves, &own(Some(direction)), own(curved), prepared.threads);
-        let mut curvature = Mat::<f64>::zeros(count, classes);
-        map.each(
-            curvature.as_mut(),
-            prepared.threads,
-            &|class, tangent| {
-                for (i, t) in tangent.iter_mut().enumerate() {
-                    *t = if i % classes == class { T::ONE } else { T::ZERO };
-                }
-            },
-            &|_| {},
-        )?;
-        let roots = roots(&curvature, classes)?;
-
-        let mut program = network.lowered.program.clone();
+        let classes = match network.loss.kind {
+            LossKind::CrossEntropy => shape.last().copied().unwrap_or(1).max(1),
+            LossKind::Mse | LossKind::BceWithLogits | LossKind::Output => 1,
+        };
+        let roots = roots(prepared, classes);
         let cotangent = program.tangent(&shape);
         let params: Vec<NodeId> = block.tensors.iter().map(|t| network.lowered.params[t.index]).collect();
         let rows = vjp(&mut program, &[(output, cotangent)], &params);
-        let outputs =
-            block.tensors.iter().zip(rows).map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-        let map = Linear::<T>::new(program, leaves, &own(Some(cotangent)), outputs, prepared.threads);
+        let parts = block.tensors.iter().zip(rows);
+        let outputs = parts.map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
+        let input = [Part { node: Some(cotangent), offset: 0, size: count }];
+        let map = Linear::<T>::new(program, &prepared.leaves, &input, outputs, prepared.threads);
         let mut factor = Mat::<f64>::zeros(block.len, count);
-        map.each(
-            factor.as_mut(),
-            prepared.threads,
-            &|row, tangent| {
-                tangent.fill(T::ZERO);
-                let first = row / classes * classes;
-                for c in 0..classes {
-                    tangent[first + c] = T::of(roots[(first + c, row % classes)]);
-                }
-            },
-            &|_| {},
-        )?;
+        let fill = |row: usize, tangent: &mut [T]| {
+            tangent.fill(T::ZERO);
+            let first = row / classes * classes;
+            for c in 0..classes {
+                tangent[first + c] = T::of(roots[(first + c) * classes + row % classes]);
+            }
+        };
+        map.each(factor.as_mut(), prepared.threads, &fill, &|_| {})?;
         Ok(factor)
     }
 }
 
-/// Position by position a root S of H_out = S·Sᵀ by the LDLᵀ of a positive semidefinite matrix without pivoting: a
-/// column whose pivot vanishes (against the largest entry) is zero.
-fn roots(curvature: &Mat<f64>, classes: usize) -> Result<Mat<f64>> {
-    let mut roots = Mat::<f64>::zeros(curvature.nrows(), classes);
-    for first in (0..curvature.nrows()).step_by(classes) {
-        let mut a =
-            Mat::from_fn(classes, classes, |i, j| 0.5 * (curvature[(first + i, j)] + curvature[(first + j, i)]));
-        let top = (0..classes).map(|i| a[(i, i)].abs()).fold(0.0, f64::max);
-        let floor = top * f64::EPSILON * 16.0 * classes as f64;
-        for k in 0..classes {
-            let pivot = a[(k, k)];
-            if pivot < -floor {
-                return Err(Error::input(
-                    "curvature::indefinite_loss",
-                    "loss",
-                    format!("its Hessian at the outputs has the pivot {pivot}: the loss is not convex there"),
-                    "use the matrix-free form",
-                ));
-            }
-            if pivot <= floor {
-                continue;
-            }
-            let root = pivot.sqrt();
-            for i in k..classes {
-                roots[(first + i, k)] = a[(i, k)] / root;
-            }
-            for j in k + 1..classes {
-                for i in k + 1..classes {
-                    a[(i, j)] -= roots[(first + i, k)] * roots[(first + j, k)];
+/// S position by position: row `position·classes + c` holds S\[c, ·\].
+fn roots(prepared: &Prepared<'_>, classes: usize) -> Vec<f64> {
+    let network = &prepared.network;
+    let schedule = Schedule::new(network.gradient_schedule.program().clone(), &[network.lowered.output]);
+    let mut primal = Primal::new(&schedule, prepared.leaves.clone());
+    prepared.threads.run(|| primal.run(&schedule, prepared.threads.faer()));
+    let z = primal.output(&schedule, 0);
+    let weights = &network.lowered.weights;
+    match network.loss.kind {
+        LossKind::CrossEntropy => {
+            let mut p = vec![0.0; z.len()];
+            softmax(&mut p, z, classes);
+            let mut roots = Vec::with_capacity(z.len() * classes);
+            for (p, w) in p.chunks_exact(classes).zip(weights) {
+                for i in 0..classes {
+                    let row = (0..classes).map(|j| w.sqrt() * p[j].sqrt() * (f64::from(i == j) - p[i]));
+                    roots.extend(row);
                 }
             }
+            roots
         }
+        LossKind::Mse => weights.iter().map(|w| (2.0 * w).sqrt()).collect(),
+        LossKind::BceWithLogits => {
+            let curvature = |z: f64| Func::Sigmoid.eval(z) * Func::Sigmoid.eval(-z);
+            z.iter().zip(weights).map(|(&z, w)| (w * curvature(z)).sqrt()).collect()
+        }
+        LossKind::Output => Vec::new(),
     }
-    Ok(roots)
 }
 
 /// Rows of Jᵀ·H_out·J·v: tangents of the output, through the loss's gradient at the output, back to the parameters.

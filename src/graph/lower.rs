@@ -80,6 +80,8 @@ pub struct Lowered {
     pub loss: NodeId,
     /// What each sample contributes to the loss, \[samples\]; `None` where the graph computes the loss itself.
     pub samples: Option<NodeId>,
+    /// Weight of each position (cross-entropy) or element (other losses) of the output, the normaliser included.
+    pub weights: Vec<f64>,
     /// Values whose sign decides a derivative: arguments of ReLU, steps and absolute values.
     pub kinks: Vec<NodeId>,
     /// How often each operator occurs.
@@ -111,6 +113,7 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
         output: head.output,
         loss: head.loss,
         samples: head.samples,
+        weights: head.weights,
         kinks,
         operators,
     })

@@ -18,7 +18,7 @@ pub enum Input {
 }
 
 /// Everything that `analyze` and `measure` were asked.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The systems.
     pub input: Input,
@@ -54,6 +54,30 @@ pub struct Plan {
     pub seed: u64,
     /// Bytes that may be used; `None`: no limit is known.
     pub max_memory: Option<u64>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            input: Input::Sample,
+            graph: None,
+            batch: None,
+            snapshots: None,
+            rhs: None,
+            curvature: Curvature::Hessian,
+            scope: None,
+            damping: None,
+            prune: PruneRule::None,
+            precision: None,
+            hardware: Vec::new(),
+            scenarios: Vec::new(),
+            models: None,
+            simulate: Simulate::Auto,
+            simulate_band: 10.0,
+            seed: 0,
+            max_memory: None,
+        }
+    }
 }
 
 /// The full scope is the default up to this size.

@@ -10,8 +10,9 @@ use crate::snapshot::limits::Meter;
 use crate::snapshot::loss::{self, LossSpec};
 use crate::snapshot::manifest::{Choice, Manifest, SnapshotFiles, discover};
 use crate::snapshot::onnx_graph::{self, OnnxModel};
-use crate::snapshot::placing::{Binding, PlacedBy, Placement, check_same_tensors, place};
+use crate::snapshot::placing::{Binding, PlacedBy, Placement, check_same_tensors, own_weights, place};
 use crate::snapshot::weights::{self, WeightFormat};
+use std::collections::BTreeMap;
 
 /// Everything that a run directory holds, in memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,10 @@ pub struct RunInput {
     pub name: String,
     /// The graph's file.
     pub graph_file: String,
-    /// The graph.
+    /// The graph, ready for its bindings (see [`place`]).
     pub model: OnnxModel,
+    /// Operators of the graph as the file has them, with their counts.
+    pub operators: BTreeMap<String, usize>,
     /// Which value of the graph each parameter feeds.
     pub bindings: Vec<Binding>,
     /// Float initializers that are constants.
@@ -72,6 +75,8 @@ pub struct ParameterInfo {
     pub placed_by: PlacedBy,
     /// The values of the graph that it feeds.
     pub initializers: Vec<String>,
+    /// Further names of the same (tied) tensor in the snapshot.
+    pub aliases: Vec<String>,
 }
 
 /// Opens the run in `folder`; `only` restricts it to one snapshot file.
@@ -88,8 +93,12 @@ pub fn open(folder: &Folder, only: Option<&str>, options: &OpenOptions) -> Resul
     let manifest = discover(folder, &choice)?;
     let (bytes, graph_digest) = folder.read(&manifest.graph, &limits)?;
     let mut external = Contained::beside(folder, &manifest.graph, &limits);
-    let model = onnx_graph::read(&bytes, &manifest.graph.place(), context, &mut external)?;
+    let mut model = onnx_graph::read(&bytes, &manifest.graph.place(), context, &mut external)?;
     drop(bytes);
+    let mut operators = BTreeMap::new();
+    for node in &model.nodes {
+        *operators.entry(node.op_type.clone()).or_insert(0) += 1;
+    }
     let batch = read_batch(folder, &manifest, &model, context)?;
     let (loss_json, loss_place) = match &manifest.loss {
         Some(file) => (Some(folder.read(file, &limits)?.0), file.place()),
@@ -106,18 +115,25 @@ pub fn open(folder: &Folder, only: Option<&str>, options: &OpenOptions) -> Resul
         }
         snapshots.push(snapshot);
     }
-    if snapshots.is_empty() {
-        return Err(Error::input(
-            "run::snapshots",
-            &folder.label,
-            "no snapshot in this folder",
-            "save the state_dict of the model as .safetensors, .npz or .pt",
-        ));
-    }
-    let _ = graph_digest;
-    let placement = match snapshots.first() {
-        Some(first) => place(&model, &first.params, &manifest.graph.place())?,
-        None => Placement { parameters: Vec::new(), bindings: Vec::new(), constants: Vec::new() },
+    let graph_place = manifest.graph.place();
+    let placement = if snapshots.is_empty() {
+        let (params, placement) = own_weights(&mut model);
+        check_parameters(&params, &graph_place)?;
+        let name = manifest.graph.stem().to_owned();
+        snapshots.push(Snapshot {
+            series: name.clone(),
+            name,
+            step: None,
+            file: manifest.graph.name.clone(),
+            formats: Vec::new(),
+            digest: graph_digest,
+            params,
+        });
+        placement
+    } else {
+        let chosen: Vec<&[(String, Array)]> = snapshots.iter().map(|s| s.params.as_slice()).collect();
+        let mut others = || Ok(read_others(folder, &manifest, context));
+        place(&mut model, &chosen, &mut others, &graph_place)?
     };
     for snapshot in &mut snapshots {
         reorder(&mut snapshot.params, &placement);
@@ -128,6 +144,7 @@ pub fn open(folder: &Folder, only: Option<&str>, options: &OpenOptions) -> Resul
         name: folder.name(),
         graph_file: manifest.graph.name.clone(),
         model,
+        operators,
         bindings: placement.bindings,
         constants: placement.constants,
         batch,
@@ -196,6 +213,20 @@ pub fn read_snapshot(folder: &Folder, files: &SnapshotFiles, context: Context<'_
         }
     }
     read.ok_or_else(|| Error::input("run::snapshots", &folder.label, "a snapshot without a file", "check the folder"))
+}
+
+/// The snapshots that were not chosen, as far as they can be read: they only help to find places.
+fn read_others(folder: &Folder, manifest: &Manifest, context: Context<'_>) -> Vec<Vec<(String, Array)>> {
+    let mut others = Vec::new();
+    for files in &manifest.others {
+        // One format will do, and a broken file that nobody chose is no reason to stop.
+        let one = SnapshotFiles { files: files.files.iter().take(1).cloned().collect(), ..files.clone() };
+        if let Ok(snapshot) = read_snapshot(folder, &one, context) {
+            release(&snapshot.params, context);
+            others.push(snapshot.params);
+        }
+    }
+    others
 }
 
 fn check_parameters(params: &[(String, Array)], place: &str) -> Result<()> {
@@ -269,7 +300,8 @@ fn release(arrays: &[(String, Array)], context: Context<'_>) {
 }
 
 /// Puts a snapshot's tensors into the order of the placement.
-fn reorder(params: &mut [(String, Array)], placement: &Placement) {
+fn reorder(params: &mut Vec<(String, Array)>, placement: &Placement) {
+    params.retain(|(name, _)| !placement.aliases.iter().any(|(alias, _)| alias == name));
     let position = |name: &str| placement.parameters.iter().position(|(n, _)| n == name).unwrap_or(usize::MAX);
     params.sort_by_key(|(name, _)| position(name));
 }
@@ -288,6 +320,7 @@ fn parameter_infos(placement: &Placement, params: &[(String, Array)]) -> Vec<Par
                 .filter(|b| b.parameter == *name)
                 .map(|b| b.initializer.clone())
                 .collect(),
+            aliases: placement.aliases.iter().filter(|(_, first)| first == name).map(|(a, _)| a.clone()).collect(),
         });
     }
     infos

@@ -4,18 +4,21 @@ use breakeven::curvature::{Network, Precision, Prepared};
 use breakeven::parallel::Threads;
 use breakeven::snapshot::array::{Array, Values};
 use breakeven::snapshot::decode::Context;
+use breakeven::snapshot::folder::{Contained, FileEntry, Folder};
 use breakeven::snapshot::limits::{Limits, Meter};
+use breakeven::snapshot::loss;
+use breakeven::snapshot::onnx_graph::{self, OnnxModel};
+use breakeven::snapshot::placing::Binding;
 use breakeven::snapshot::weights::{WeightFormat, read};
-use breakeven::snapshot::{Input, OpenOptions, RunInput};
 use faer::Mat;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A fixture folder opened with one of its graphs, parameters in the truth's (state_dict) order.
 pub struct Fixture {
     folder: PathBuf,
-    pub run: RunInput,
+    order: Vec<String>,
     pub truth: serde_json::Value,
     pub network: Arc<Network>,
 }
@@ -30,37 +33,90 @@ fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-pub fn npz(path: &std::path::Path) -> Vec<(String, Array)> {
+/// Reads a weight file.
+pub fn tensors(path: &Path) -> Vec<(String, Array)> {
     let bytes = std::fs::read(path).expect("fixture");
     let (limits, meter) = (Limits::default(), Meter::default());
     let context = Context { limits: &limits, meter: &meter };
-    read(WeightFormat::Npz, &bytes, &path.display().to_string(), context).expect("npz")
+    let place = path.display().to_string();
+    read(WeightFormat::of(&place).expect("format"), &bytes, &place, context).expect("tensors")
+}
+
+/// Reads a graph.
+pub fn graph(folder: &Path, name: &str) -> OnnxModel {
+    let path = folder.join(name);
+    let (limits, meter) = (Limits::default(), Meter::default());
+    let context = Context { limits: &limits, meter: &meter };
+    let listed = Folder::list(folder).expect("folder");
+    let entry = FileEntry::on_disk(name, path.clone());
+    let mut external = Contained::beside(&listed, &entry, &limits);
+    let bytes = std::fs::read(&path).expect("graph");
+    onnx_graph::read(&bytes, name, context, &mut external).expect("graph")
+}
+
+fn floats(array: &Array) -> &[f64] {
+    match &array.values {
+        Values::Float(x) => x,
+        _ => &[],
+    }
+}
+
+/// Places parameters by value, independently of the crate's own rules: the graph holds the weights of one snapshot.
+fn place(model: &OnnxModel, own: &[(String, Array)]) -> Vec<Binding> {
+    let mut bindings = Vec::new();
+    for (parameter, array) in own {
+        let plain = floats(array);
+        let turned: Option<Vec<f64>> = match array.shape[..] {
+            [r, c] if r > 1 && c > 1 => Some((0..r * c).map(|i| plain[(i % r) * c + i / r]).collect()),
+            _ => None,
+        };
+        let mut found = 0;
+        for (initializer, stored) in &model.initializers {
+            let stored_shape: Vec<usize> = stored.shape.iter().copied().filter(|&n| n != 1).collect();
+            let shape: Vec<usize> = array.shape.iter().copied().filter(|&n| n != 1).collect();
+            let transposed = if floats(stored) == plain && stored_shape == shape {
+                false
+            } else if turned.as_deref() == Some(floats(stored)) && stored_shape.iter().rev().eq(&shape) {
+                true
+            } else {
+                continue;
+            };
+            // equal values under another parameter's name are that parameter's
+            if own.iter().any(|(n, _)| n == initializer && n != parameter) {
+                continue;
+            }
+            found += 1;
+            bindings.push(Binding { parameter: parameter.clone(), initializer: initializer.clone(), transposed });
+        }
+        assert!(found > 0, "{parameter} has no place");
+    }
+    bindings
 }
 
 impl Fixture {
-    pub fn open(name: &str, graph: &str) -> Self {
+    pub fn open(name: &str, graph_name: &str) -> Self {
+        Self::open_with(name, graph_name, |_| {})
+    }
+
+    /// As `open`, the graph changed after its parameters were placed.
+    pub fn open_with(name: &str, graph_name: &str, change: impl FnOnce(&mut OnnxModel)) -> Self {
         let folder = data(name);
-        let options = OpenOptions {
-            graph: Some(folder.join(graph)),
-            snapshots: Some("*.safetensors".to_string()),
-            ..OpenOptions::default()
-        };
-        let Input::Run(mut run) = breakeven::snapshot::open(&folder, &options).expect("run") else {
-            panic!("a matrix");
-        };
         let truth: serde_json::Value =
             serde_json::from_slice(&std::fs::read(folder.join("truth/truth.json")).expect("truth")).expect("json");
         let order: Vec<String> =
             truth["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_string()).collect();
-        for s in &mut run.snapshots {
-            s.params.sort_by_key(|(n, _)| order.iter().position(|o| o == n));
-        }
-        let mut batch = run.batch.inputs.clone();
-        batch.extend(run.batch.target.clone());
-        let shapes: Vec<(String, Vec<usize>)> =
-            run.snapshots[0].params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
-        let network = Arc::new(Network::new(&run.model, &run.bindings, &shapes, &batch, &run.loss).expect("lowering"));
-        Fixture { folder, run: *run, truth, network }
+        let mut model = graph(&folder, graph_name);
+        let own = truth["onnx"]["weights_of"].as_str().unwrap();
+        let own = ordered(tensors(&folder.join(format!("{own}.safetensors"))), &order);
+        let bindings = place(&model, &own);
+        change(&mut model);
+        let batch = tensors(&folder.join("batch.npz"));
+        let target = batch.iter().find(|(n, _)| n == "y").map(|(_, a)| a);
+        let json = std::fs::read(folder.join("loss.json")).expect("loss");
+        let loss = loss::read(Some(&json), "loss.json", target).expect("loss");
+        let shapes: Vec<(String, Vec<usize>)> = own.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
+        let network = Arc::new(Network::new(&model, &bindings, &shapes, &batch, &loss).expect("lowering"));
+        Fixture { folder, order, truth, network }
     }
 
     pub fn snapshots(&self) -> Vec<String> {
@@ -68,14 +124,25 @@ impl Fixture {
     }
 
     pub fn prepared<'t>(&self, snapshot: &str, precision: Precision, threads: &'t Threads) -> Prepared<'t> {
-        let s = self.run.snapshots.iter().find(|s| s.name == snapshot).expect("snapshot");
-        Prepared::new(self.network.clone(), &s.params, precision, threads).expect("prepared")
+        let params = ordered(tensors(&self.folder.join(format!("{snapshot}.safetensors"))), &self.order);
+        Prepared::new(self.network.clone(), &params, precision, threads).expect("prepared")
+    }
+
+    /// The parameter values of a snapshot.
+    pub fn values(&self, snapshot: &str) -> Vec<Vec<f64>> {
+        let params = ordered(tensors(&self.folder.join(format!("{snapshot}.safetensors"))), &self.order);
+        params.iter().map(|(_, a)| floats(a).to_vec()).collect()
     }
 
     pub fn truth(&self, snapshot: &str) -> Truth {
-        let arrays = npz(&self.folder.join(format!("truth/{snapshot}.npz"))).into_iter().collect();
+        let arrays = tensors(&self.folder.join(format!("truth/{snapshot}.npz"))).into_iter().collect();
         Truth { loss: self.truth["snapshots"][snapshot]["loss"].as_f64().unwrap(), arrays }
     }
+}
+
+fn ordered(mut params: Vec<(String, Array)>, order: &[String]) -> Vec<(String, Array)> {
+    params.sort_by_key(|(n, _)| order.iter().position(|o| o == n));
+    params
 }
 
 impl Truth {

@@ -21,6 +21,7 @@ pub(super) struct Head {
     pub output: NodeId,
     pub loss: NodeId,
     pub samples: Option<NodeId>,
+    pub weights: Vec<f64>,
 }
 
 const CODE: &str = "loss::misfit";
@@ -39,7 +40,7 @@ pub(super) fn apply(l: &mut Lowering, source: &Source<'_>) -> Result<Head> {
             ));
         }
         let loss = l.program.reshape(output, &[]);
-        return Ok(Head { output, loss, samples: None });
+        return Ok(Head { output, loss, samples: None, weights: Vec::new() });
     }
     let (target_name, target) = target(source)?;
     let shape = l.program.shape(output).to_vec();
@@ -56,7 +57,7 @@ pub(super) fn apply(l: &mut Lowering, source: &Source<'_>) -> Result<Head> {
     if samples == 0 || size(&target.shape) == 0 {
         return Err(Error::input("batch::empty", target_place, "the batch is empty", "store at least one sample"));
     }
-    let rows = match source.loss.kind {
+    let (rows, weights) = match source.loss.kind {
         LossKind::CrossEntropy => cross_entropy(l, source, output, target, &place, &target_place)?,
         LossKind::Mse | LossKind::BceWithLogits => elements(l, source, output, target, &place, &target_place)?,
         LossKind::Output => return Err(Error::input(CODE, place, "is no loss", "")),
@@ -71,7 +72,7 @@ pub(super) fn apply(l: &mut Lowering, source: &Source<'_>) -> Result<Head> {
     let total = l.program.sum_axis(each, 0);
     let loss = l.program.reshape(total, &[]);
     let samples = l.program.reshape(each, &[samples]);
-    Ok(Head { output, loss, samples: Some(samples) })
+    Ok(Head { output, loss, samples: Some(samples), weights })
 }
 
 /// The only floating-point output of the graph.
@@ -136,7 +137,7 @@ fn target<'a>(source: &Source<'a>) -> Result<(&'a str, &'a Array)> {
     }
 }
 
-/// Weighted losses of the positions, \[positions\].
+/// Weighted losses of the positions, \[positions\], and the weights.
 fn cross_entropy(
     l: &mut Lowering,
     source: &Source<'_>,
@@ -144,7 +145,7 @@ fn cross_entropy(
     target: &Array,
     place: &str,
     target_place: &str,
-) -> Result<NodeId> {
+) -> Result<(NodeId, Vec<f64>)> {
     let shape = l.program.shape(output).to_vec();
     let classes = shape.last().copied().unwrap_or(0);
     let positions = size(&shape[..shape.len() - 1]);
@@ -208,11 +209,11 @@ fn cross_entropy(
     let z = p.reshape(output, &[positions, classes]);
     let q = p.constant(q, &[positions, classes]);
     let rows = p.cross_entropy(z, q);
-    let weight = p.constant(weight, &[positions, 1]);
-    Ok(p.mul(rows, weight))
+    let column = p.constant(weight.clone(), &[positions, 1]);
+    Ok((p.mul(rows, column), weight))
 }
 
-/// Losses of the elements, divided by their number under `mean`.
+/// Losses of the elements, divided by their number under `mean`, and their weights.
 fn elements(
     l: &mut Lowering,
     source: &Source<'_>,
@@ -220,7 +221,7 @@ fn elements(
     target: &Array,
     place: &str,
     target_place: &str,
-) -> Result<NodeId> {
+) -> Result<(NodeId, Vec<f64>)> {
     let shape = l.program.shape(output).to_vec();
     let squeeze = |s: &[usize]| s.iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
     // [samples] fits [samples, 1]; anything else must agree exactly, nothing is broadcast
@@ -266,7 +267,7 @@ fn elements(
         p.add(on, off)
     };
     Ok(match source.loss.reduction {
-        Reduction::Mean => p.scale(1.0 / count as f64, each),
-        Reduction::Sum => each,
+        Reduction::Mean => (p.scale(1.0 / count as f64, each), vec![1.0 / count as f64; count]),
+        Reduction::Sum => (each, vec![1.0; count]),
     })
 }
