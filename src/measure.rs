@@ -3,6 +3,7 @@
 //! | part | what |
 //! |---|---|
 //! | [`input`] | what is measured: the matrix, the gradient, the loss, the rules |
+//! | [`confidence`] | bars over random halves of the batch |
 //! | `dense` | a matrix that fits: one certified eigendecomposition serves every number |
 //! | [`low_rank`], `factored` | curvatures of rank ≪ N by their factor |
 //! | [`sparsity`] | d, its curve over thresholds, α |
@@ -12,6 +13,7 @@
 //! | `matrix_free` | a matrix known by its products alone |
 //! | [`runs`] | CG and MINRES really run |
 
+pub mod confidence;
 mod dense;
 mod factored;
 pub mod input;

@@ -117,7 +117,11 @@ pub(super) fn measure(
         "Gram matrix of the rank-{rank} factor, residual ratio {:.2} of at most 30",
         whole.eigen.certificate.residual_ratio
     );
-    let of = if lambda == 0.0 { symbol.to_string() } else { format!("{symbol}+λI") };
+    let of = match system.damping {
+        DampingRule::SaddleFree(_) => format!("|{symbol}|+λI"),
+        _ if lambda == 0.0 => symbol.to_string(),
+        _ => format!("{symbol}+λI"),
+    };
     let condition = condition(&spectrum, lambda, rank, &of, &method);
     let mut kappas = Vec::new();
     if lambda != 0.0 {
