@@ -132,12 +132,10 @@ pub enum Command {
     /// The catalogue of cost models.
     Models(super::models::ModelsArgs),
     /// The derivation of one reported number, from file to formula to value.
-    #[cfg(any())]
     Explain(super::explain::ExplainArgs),
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.
-    #[cfg(any())]
     Plot(super::plot::PlotArgs),
     /// Shell completions, on stdout.
     Completions(super::completions::CompletionsArgs),
