@@ -96,9 +96,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Cost(args) => cost::run(args, &io),
         Command::Crossover(args) => crossover::run(args, &io),
         Command::Models(args) => models::run(args, &io),
-        #[cfg(any())]
         Command::Explain(args) => explain::run(args, &io),
-        #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
         Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
         Command::Table(args) => {

@@ -132,7 +132,6 @@ pub enum Command {
     /// The catalogue of cost models.
     Models(super::models::ModelsArgs),
     /// The derivation of one reported number, from file to formula to value.
-    #[cfg(any())]
     Explain(super::explain::ExplainArgs),
     /// Run the circuit behind a model on one case, count its queries, measure its error.
     Simulate(super::simulate::SimulateArgs),
@@ -143,7 +142,6 @@ pub enum Command {
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.
-    #[cfg(any())]
     Plot(super::plot::PlotArgs),
     /// Shell completions, on stdout.
     Completions(super::completions::CompletionsArgs),

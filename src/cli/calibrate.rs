@@ -1,17 +1,10 @@
-//! The classical rates of this very machine, measured in a second, as a hardware file.
-
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+//! `--hardware this-machine` for the commands that price without measuring.
 
 use super::context::Context;
-use crate::catalog::{Catalog, Hardware, HardwareKind, Rate};
+use crate::catalog::Catalog;
 use crate::error::Result;
-use crate::parallel::Threads;
-use crate::spectrum::inertia::Factorization;
-use crate::tensor::matmul::{Gemm, gemm};
-
-/// The id under which the machine is asked for.
-pub const THIS_MACHINE: &str = "this-machine";
+use crate::pipeline::calibration::calibrate;
+use crate::pipeline::market::THIS_MACHINE;
 
 /// Measures this machine when one of the ids asks for it and no file of that id was loaded.
 ///
@@ -22,101 +15,11 @@ pub fn add_when_asked(catalog: &mut Catalog, ids: &[String], io: &Context) -> Re
         let machine = calibrate(&io.threads()?)?;
         if let Some(rate) = &machine.flops_per_second {
             io.note(format!(
-                "note: this machine was measured now: {:.3e} flops/s; save it with `breakeven models calibrate` for repeatable reports",
+                "note: this machine was measured now: {:.3e} flops/s; `breakeven models calibrate` saves it for repeatable prices",
                 rate.value
             ));
         }
         catalog.add_machine(machine);
     }
     Ok(())
-}
-
-/// Size of the factorised and multiplied matrices, and of the one that is streamed (64 MB: beyond the caches).
-const DENSE: usize = 768;
-const STREAMED: usize = 2896;
-
-/// The rates: dense work by an LDLᵀ factorisation (upper end: matrix products), stored-matrix products by streaming.
-///
-/// # Errors
-/// When the factorisation fails.
-pub fn calibrate(threads: &Threads) -> Result<Hardware> {
-    let n = DENSE;
-    let entry = |i: usize, j: usize| {
-        let (a, b) = (i.min(j) as f64, i.max(j) as f64);
-        (a * 0.37 + b * 0.11).sin() + if i == j { 4.0 } else { 0.0 }
-    };
-    let matrix = faer::Mat::from_fn(n, n, entry);
-    let cube = (n as f64).powi(3);
-    let mut failed = None;
-    let factor = rates(cube / 3.0, || {
-        if let Err(e) = Factorization::new(black_box(matrix.as_ref()), 0.0, threads.faer()).map(black_box) {
-            failed = Some(e);
-        }
-    });
-    if let Some(e) = failed {
-        return Err(e);
-    }
-    let a: Vec<f64> = (0..n * n).map(|i| (i as f64).cos()).collect();
-    let mut out = vec![0.0; n * n];
-    let product = rates(2.0 * cube, || {
-        let shape = Gemm { m: n, k: n, n, ta: false, tb: false };
-        gemm(black_box(&mut out), black_box(&a), &a, shape, false, threads.faer());
-    });
-    let m = STREAMED;
-    let stored = vec![1.000_1_f64; m * m];
-    let x = vec![0.5_f64; m];
-    let mut y = vec![0.0; m];
-    let stream = threads.run(|| rates(2.0 * (m * m) as f64, || multiply(black_box(&stored), &x, black_box(&mut y))));
-    let rate = |[low, value, high]: [f64; 3], high_of: f64, note: &str| Rate {
-        value,
-        low: Some(low),
-        high: Some(high.max(high_of)),
-        note: Some(note.into()),
-    };
-    Ok(Hardware {
-        id: THIS_MACHINE.into(),
-        kind: HardwareKind::Classical,
-        title: format!("this machine, {} threads, double precision", threads.count()),
-        gate_time: None,
-        flops_per_second: Some(rate(factor, product[1], "LDL^T of 768 x 768; upper end: matrix products")),
-        matvec_flops_per_second: Some(rate(stream, stream[2], "matrix-vector products beyond the caches")),
-        peak_flops_per_second: None,
-        sustained_fraction: None,
-        memory_bytes_per_second: Some(stream[1] * 4.0),
-        physical: std::collections::BTreeMap::new(),
-        assumptions: vec!["rates measured on a small system; they grow with N".into()],
-        cite: Vec::new(),
-        file: format!("{THIS_MACHINE} (measured)"),
-        digest: String::new(),
-    })
-}
-
-/// y = A x, rows in parallel.
-fn multiply(a: &[f64], x: &[f64], y: &mut [f64]) {
-    use rayon::prelude::*;
-    y.par_iter_mut().zip(a.par_chunks(x.len())).for_each(|(y, row)| {
-        // Eight sums let the compiler use the vector units.
-        let mut sums = [0.0; 8];
-        for (r, x) in row.chunks_exact(8).zip(x.chunks_exact(8)) {
-            for k in 0..8 {
-                sums[k] += r[k] * x[k];
-            }
-        }
-        *y = sums.iter().sum();
-    });
-}
-
-/// Slowest, median and fastest rate of some runs, in flops per second; a quarter of a second at most.
-fn rates(flops: f64, mut work: impl FnMut()) -> [f64; 3] {
-    work();
-    let mut seen = Vec::new();
-    let start = Instant::now();
-    while seen.len() < 3 || (start.elapsed() < Duration::from_millis(250) && seen.len() < 200) {
-        let begin = Instant::now();
-        work();
-        seen.push(flops / begin.elapsed().as_secs_f64().max(1e-9));
-    }
-    seen.sort_by(f64::total_cmp);
-    let at = |i: usize| seen.get(i).copied().unwrap_or(1.0);
-    [at(0), at(seen.len() / 2), at(seen.len() - 1)]
 }

@@ -307,7 +307,7 @@ fn diff(a: &Model, b: &Model) -> Output {
 }
 
 fn calibrate(out: Option<PathBuf>, io: &Context) -> Result<ExitStatus> {
-    let machine = super::calibrate::calibrate(&io.threads()?)?;
+    let machine = crate::pipeline::calibration::calibrate(&io.threads()?)?;
     let json = json!(machine);
     let text = serde_json::to_string_pretty(&json).unwrap_or_default() + "\n";
     match out {
