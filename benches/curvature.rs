@@ -74,10 +74,8 @@ fn make(network: &str, batch: usize, folder: &Path, data: Option<&str>) -> Outco
     let (model, params) = parsed.build(&interface, 0)?;
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("model.onnx"), onnx_writer::to_bytes(&model, "bench"))?;
-    let views: Vec<write::Tensor<'_>> = params
-        .iter()
-        .map(|(name, a)| (name.as_str(), a.shape.as_slice(), a.floats().unwrap_or_default()))
-        .collect();
+    let views: Vec<write::Tensor<'_>> =
+        params.iter().map(|(name, a)| (name.as_str(), a.shape.as_slice(), a.floats().unwrap_or_default())).collect();
     std::fs::write(folder.join("step_0000.safetensors"), write::safetensors(&views, write::Width::F32)?)?;
     let npy = |a: &Array| match &a.values {
         Values::Int(list) => write::npy_ints(&a.shape, list),

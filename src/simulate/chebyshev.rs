@@ -37,10 +37,8 @@ pub fn largest(coefficients: &[f64]) -> f64 {
     re[..coefficients.len()].copy_from_slice(coefficients);
     let mut im = vec![0.0; m];
     plan.forward(&mut re, &mut im);
-    let (best, size) = re
-        .iter()
-        .enumerate()
-        .fold((0, 0.0), |(i, best), (j, v)| if v.abs() > best { (j, v.abs()) } else { (i, best) });
+    let (best, size) =
+        re.iter().enumerate().fold((0, 0.0), |(i, best), (j, v)| if v.abs() > best { (j, v.abs()) } else { (i, best) });
     // One parabola through the neighbours of the largest value.
     let (left, right) = (re[(best + m - 1) % m].abs(), re[(best + 1) % m].abs());
     let curvature = left - 2.0 * size + right;

@@ -40,7 +40,15 @@ impl Phases {
     /// U_Wx = i^q · e^{iχ₀Z} Π R(x) e^{iχ_jZ}.
     pub fn reflection(&self) -> (Vec<f64>, usize) {
         let d = self.degree();
-        let shift = |j: usize| if d == 0 { 0.0 } else if j == 0 || j == d { FRAC_PI_4 } else { 2.0 * FRAC_PI_4 };
+        let shift = |j: usize| {
+            if d == 0 {
+                0.0
+            } else if j == 0 || j == d {
+                FRAC_PI_4
+            } else {
+                2.0 * FRAC_PI_4
+            }
+        };
         (self.wx.iter().enumerate().map(|(j, phi)| phi - shift(j)).collect(), d % 4)
     }
 

@@ -9,7 +9,14 @@ use breakeven::snapshot::placing::Binding;
 use breakeven::train::data;
 use faer::Mat;
 
-fn with<R>(network: &str, source: &str, batch: usize, threads: usize, precision: Precision, f: impl FnOnce(&Prepared<'_>) -> R) -> R {
+fn with<R>(
+    network: &str,
+    source: &str,
+    batch: usize,
+    threads: usize,
+    precision: Precision,
+    f: impl FnOnce(&Prepared<'_>) -> R,
+) -> R {
     let spec = breakeven::train::network::Network::parse(network).unwrap();
     let d = data::load(source, &spec, batch, 5).unwrap();
     let (model, params) = spec.build(&d.interface, 3).unwrap();
