@@ -24,8 +24,9 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Card, Finding, Mark, check};
+pub use check::{Card, Finding, Mark, check, derived_growth, growing};
 pub use compare::{Comparison, compare};
+pub(crate) use evaluate::short;
 pub use evaluate::{Outcome, Point, Resolved, Spread};
 pub use hardware::{Hardware, HardwareKind, Rate};
 pub use model::{Model, ModelVariable, Quantity, Rule};
@@ -134,7 +135,7 @@ impl Catalog {
 }
 
 /// The nearest of `known` within a third of the letters.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.len() / 3).max(1);
     known.map(|k| (distance(word, k), k)).filter(|(far, _)| *far <= limit).min().map(|(_, k)| k)
 }

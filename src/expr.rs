@@ -37,6 +37,7 @@
 //! ```
 
 mod compare;
+mod compiled;
 mod condition;
 mod derive;
 mod enclose;
@@ -45,11 +46,13 @@ mod function;
 mod graph;
 mod growth;
 mod interval;
+mod kernel;
 mod latex;
 mod lexer;
 mod machine;
 mod normal;
 mod parser;
+mod program;
 mod rational;
 mod scope;
 mod simplify;
@@ -61,6 +64,7 @@ mod text;
 pub mod unit;
 
 pub use compare::{Comparison, compare};
+pub use compiled::{Compiled, Evaluator, Values};
 pub use condition::{Condition, Truth, parse_condition};
 pub use growth::{Growth, Leading, Limit};
 pub use interval::Interval;
@@ -71,10 +75,11 @@ pub use span::{EvalError, EvalErrorKind, ParseError};
 use graph::{Builder, Graph, Node};
 use span::Span;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// A formula for a number. Cheap to clone; equal when the structure is equal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Expr {
     pub(crate) graph: Arc<Graph>,
 }
@@ -85,6 +90,12 @@ pub struct Expr {
 /// With the place in `source`.
 pub fn parse(source: &str) -> Result<Expr, ParseError> {
     Scope::new().parse(source)
+}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expr({})", self.to_text())
+    }
 }
 
 impl Expr {

@@ -1,6 +1,6 @@
 //! Renders a finished analysis; computes no number itself.
 //!
-//! [`write`] puts `report.html`, `report.md`, `report.json`, `cases.csv` and the figures into a folder, whole or not at all.
+//! [`write()`] puts `report.html`, `report.md`, `report.json`, `cases.csv` and the figures into a folder, whole or not at all.
 //! The same [`Report`] gives the same bytes.
 
 pub mod csv;

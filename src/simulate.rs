@@ -6,28 +6,44 @@
 //! | level | state | file |
 //! |---|---|---|
 //! | `L1` | spectrum (λ_i, ⟨v_i∣b⟩) or a Lanczos measure, plus flags | [`instance`], [`walk`], … |
-//! | `L2` | a real block encoding as a 2N×2N matrix, explicit ancillas | from milestone 2 |
-//! | `L3` | gates with quantum-signal-processing phases on the full state | from milestone 2 |
+//! | `L2` | a real block encoding as a 2N×2N matrix, explicit ancillas | [`operator`], [`walk_circuit`], [`encoding`] |
+//! | `L3` | gates with quantum-signal-processing phases on the full state | [`circuit`], [`phase_factors`] |
 //!
 //! The stage's one public function is [`verify`]. Queries are counted by the oracle objects of [`oracle`]
 //! while a circuit runs, never by a formula.
 
 pub mod adiabatic;
 pub mod amplification;
+pub mod calibration;
 pub mod chebyshev;
+pub mod circuit;
+pub mod cks;
+pub mod encoding;
 pub mod fft;
+pub mod hhl;
 pub mod instance;
 pub mod inversion;
 pub mod kernel_reflection;
+pub mod lanczos_measure;
+pub mod levels;
+pub mod noise;
+pub mod norm_search;
+pub mod operator;
 pub mod oracle;
 pub mod phase_factors;
 pub mod qsvt;
+pub mod randomisation;
+pub mod refinement;
 mod row;
 pub mod solvers;
+pub mod state_vector;
 pub mod verification;
 pub mod walk;
+pub mod walk_circuit;
 
+pub use calibration::{Calibration, calibrate};
 pub use instance::{Instance, Spectrum};
 pub use oracle::Counts;
 pub use row::{Encoding, Level, Options, SimulationRow};
-pub use verification::verify;
+pub use solvers::VERIFIABLE;
+pub use verification::{verify, verify_built};

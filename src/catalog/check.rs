@@ -1,9 +1,12 @@
 //! The lint of the catalogue and its report card.
 
 mod examples;
+mod growth;
 mod monotone;
 mod sample;
+mod units;
 
+pub use growth::{derive as derived_growth, growing};
 pub(super) use sample::points as sample_points;
 
 use super::model::Model;
@@ -80,6 +83,8 @@ fn card(model: &Model, bibliography: &Bibliography) -> Card {
             what: format!("{total} worked examples, 2 are needed"),
         });
     }
+    findings.extend(units::examine(model));
+    findings.extend(growth::examine(model));
     let points = sample::points(model);
     findings.extend(sample::examine(model, &points));
     findings.extend(monotone::examine(model, &points));
@@ -120,18 +125,20 @@ fn citations(model: &Model, bibliography: &Bibliography) -> Vec<Finding> {
     findings
 }
 
-/// The part of the lint that a user's model must pass to be loaded: citations, examples.
+/// The part of the lint that a user's model must pass to be loaded: citations, units, examples.
 ///
 /// # Errors
 /// The first finding that fails.
 pub(super) fn on_load(model: &Model, bibliography: &Bibliography) -> Result<()> {
     let mut findings = citations(model, bibliography);
+    findings.extend(units::examine(model));
     findings.extend(examples::reproduce(model).1);
     match findings.into_iter().find(|f| f.fails) {
         None => Ok(()),
         Some(f) => {
             let help = match f.check {
                 "citations" => "add the work to bibliography.json in the same folder",
+                "units" => "state the conversion as a variable in a unit such as seconds/queries",
                 _ => "correct the formula or the example",
             };
             Err(Error::input("catalog::lint", format!("{}: {}", model.file, f.check), f.what, help))

@@ -70,6 +70,11 @@ impl Point {
         self.absent.insert(name.to_string(), why.to_string());
     }
 
+    /// Takes a value away.
+    pub fn forget(&mut self, name: &str) {
+        self.given.remove(name);
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&Spread> {
         self.given.get(name)
@@ -208,7 +213,8 @@ impl<'m> Resolved<'m> {
         if effective && name == "kappa" { "kappa_eff" } else { name }
     }
 
-    fn missing(&self, name: &str) -> String {
+    /// Why a variable has no value, in words.
+    pub fn missing(&self, name: &str) -> String {
         if let Some(why) = self.reasons.get(name) {
             return why.clone();
         }
@@ -245,7 +251,8 @@ impl<'m> Resolved<'m> {
     /// Extremes over the box of the uncertain variables: corners, middles and edges of every combination.
     fn widen(&self, quantity: &Quantity, wide: &[(&str, Spread)], outcome: &mut Outcome) {
         let open = wide.iter().any(|(_, s)| s.low.is_none() || s.high.is_none());
-        let grid: Vec<(&str, Vec<f64>)> = wide.iter().map(|(name, s)| (*name, samples(s))).collect();
+        let between = wide.len() < 2;
+        let grid: Vec<(&str, Vec<f64>)> = wide.iter().map(|(name, s)| (*name, samples(s, between))).collect();
         let mut point: Vec<usize> = vec![0; grid.len()];
         let mut lost = None;
         loop {
@@ -313,12 +320,12 @@ impl<'m> Resolved<'m> {
     }
 }
 
-/// Both ends, the value, and points between in equal ratios.
-fn samples(s: &Spread) -> Vec<f64> {
+/// Both ends, the value, and points between in equal ratios where asked.
+fn samples(s: &Spread, between: bool) -> Vec<f64> {
     let low = s.low.unwrap_or(s.value);
     let high = s.high.unwrap_or(s.value);
     let mut all = vec![low, s.value, high];
-    if low > 0.0 {
+    if between && low > 0.0 {
         all.extend([(low * s.value).sqrt(), (s.value * high).sqrt()]);
     }
     all.sort_by(f64::total_cmp);

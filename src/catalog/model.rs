@@ -57,6 +57,9 @@ pub struct Quantity {
     pub text: String,
     /// The formula in the model's variables alone, κ being that of the matrix.
     pub expression: Expr,
+    /// The formula with earlier quantities left as names (`queries * gate_time`), and their positions; κ as in
+    /// `expression`.
+    pub(crate) outer: (Expr, Vec<usize>),
     /// The claimed leading order.
     pub growth: String,
     /// Where it comes from.
@@ -176,17 +179,25 @@ impl Model {
             });
         }
         let mut scope = plain;
+        let mut open = Scope::with_variables(
+            names
+                .iter()
+                .copied()
+                .chain(source.quantities.iter().filter(|q| q.bound != Bound::Run).map(|q| q.id.as_str())),
+        );
         for (i, definition) in source.definitions.iter().enumerate() {
             let place = format!("{file}: definitions[{i}] ({})", definition.id);
             scope
                 .define(&definition.id, &definition.expression)
+                .map_err(|e| e.to_error(&definition.expression, &place))?;
+            open.define(&definition.id, &definition.expression)
                 .map_err(|e| e.to_error(&definition.expression, &place))?;
         }
         let domain = rules(&source.domain, &scope, &format!("{file}: domain"))?;
         let mut quantities: Vec<Quantity> = Vec::new();
         for (i, q) in source.quantities.iter().enumerate() {
             let place = format!("{file}: quantities[{i}] ({})", q.id);
-            let quantity = quantity(q, &source, &scope, &place)?;
+            let quantity = quantity(q, &source, [&scope, &open], &quantities, &place)?;
             if quantities.iter().any(|other| other.name() == quantity.name()) {
                 return Err(bad(place, "this quantity stands twice".into(), "only the bound `run` may repeat an id"));
             }
@@ -244,8 +255,15 @@ fn rules(sources: &[DomainSource], scope: &Scope, place: &str) -> Result<Vec<Rul
     sources.iter().enumerate().map(read).collect()
 }
 
-fn quantity(q: &QuantitySource, source: &ModelSource, scope: &Scope, place: &str) -> Result<Quantity> {
+fn quantity(
+    q: &QuantitySource,
+    source: &ModelSource,
+    [scope, open]: [&Scope; 2],
+    earlier: &[Quantity],
+    place: &str,
+) -> Result<Quantity> {
     let mut expression = scope.parse(&q.expression).map_err(|e| e.to_error(&q.expression, place))?;
+    let mut outer = open.parse(&q.expression).map_err(|e| e.to_error(&q.expression, place))?;
     if source.kappa_convention == KappaConvention::KappaEff {
         if source.variables.get("alpha").is_none() {
             let help = "declare `alpha`, or choose another kappa_convention";
@@ -253,13 +271,18 @@ fn quantity(q: &QuantitySource, source: &ModelSource, scope: &Scope, place: &str
         }
         let product = crate::expr::parse("alpha * kappa").map_err(|e| e.to_error("alpha * kappa", place))?;
         expression = expression.substitute("kappa", &product);
+        outer = outer.substitute("kappa", &product);
     }
+    let mentioned = outer.variables();
+    let inner = earlier.iter().enumerate().filter(|(_, e)| e.bound != Bound::Run && mentioned.contains(&e.id));
+    let inner = inner.map(|(i, _)| i).collect();
     Ok(Quantity {
         id: q.id.clone(),
         unit: q.unit.clone(),
         bound: q.bound,
         text: q.expression.clone(),
         expression,
+        outer: (outer, inner),
         growth: q.growth.clone(),
         cite: q.cite.clone(),
         constant_unknown: q.constant == super::source::ConstantKnown::Unknown,

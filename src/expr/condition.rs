@@ -6,12 +6,19 @@ use super::scope::Scope;
 use super::span::{EvalError, ParseError};
 use super::{enclose, evaluate, latex, text};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// A condition such as `kappa >= sqrt(12) && eps <= 0.24`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Condition {
     pub(crate) graph: Arc<Graph>,
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Condition({})", self.to_text())
+    }
 }
 
 /// The truth of a condition over a box.

@@ -1,7 +1,8 @@
 //! Evaluation at a point.
 
-use super::function::{Binary, Constant, Reduction, maximum, minimum, power};
+use super::function::{Binary, Constant, Reduction, maximum, minimum};
 use super::graph::{Graph, Id, Node};
+use super::kernel::power;
 use super::machine::{self, Checked, Domain, Fault, Range, checked_call, domain_fault, finite};
 use super::span::{EvalError, EvalErrorKind};
 
@@ -13,6 +14,11 @@ struct Numbers<'e> {
 /// The value of the root with the variables of `env`.
 pub(crate) fn evaluate(graph: &Graph, env: &dyn Fn(&str) -> Option<f64>) -> Result<f64, EvalError> {
     machine::run(graph, Numbers { env }).map_err(|fault| machine::explain(graph, fault))
+}
+
+/// The values of the nodes without variables.
+pub(crate) fn constants(graph: &Graph) -> Vec<Option<f64>> {
+    machine::run_all(graph, Numbers { env: &|_| None }).into_iter().map(Result::ok).collect()
 }
 
 /// One operation of two numbers.

@@ -1,5 +1,7 @@
 //! The closed lists of operators, functions and constants of the language.
 
+use super::kernel;
+
 /// A constant with a reserved name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Constant {
@@ -58,6 +60,7 @@ impl Relation {
         }
     }
 
+    #[inline(always)]
     pub fn holds(self, a: f64, b: f64) -> bool {
         match self {
             Relation::Less => a < b,
@@ -125,11 +128,11 @@ impl Function {
     /// The value at `x`; NaN outside the domain.
     pub fn value(self, x: f64) -> f64 {
         match self {
-            Function::Ln => x.ln(),
-            Function::Log2 => x.log2(),
+            Function::Ln => kernel::ln(x),
+            Function::Log2 => kernel::log2(x),
             Function::Log10 => x.log10(),
             Function::Ln1p => x.ln_1p(),
-            Function::Exp => x.exp(),
+            Function::Exp => kernel::exp(x),
             Function::Expm1 => x.exp_m1(),
             Function::Sqrt => x.sqrt(),
             Function::Cbrt => x.cbrt(),
@@ -181,6 +184,9 @@ impl Function {
 
 /// The standard library's inverse hyperbolic functions cancel near their zero; these keep all but a few ulps.
 fn acosh(x: f64) -> f64 {
+    if x < 1.0 {
+        return f64::NAN;
+    }
     if x > 1e8 {
         return x.ln() + std::f64::consts::LN_2;
     }
@@ -200,25 +206,14 @@ fn atanh(x: f64) -> f64 {
     (0.5 * (2.0 * a / (1.0 - a)).ln_1p()).copysign(x)
 }
 
-/// `x` to the power `y`; NaN outside the domain, infinite for zero to a negative power.
-pub(crate) fn power(x: f64, y: f64) -> f64 {
-    if y == 1.0 {
-        x
-    } else if y == 2.0 {
-        x * x
-    } else if y == 0.5 {
-        x.sqrt()
-    } else {
-        x.powf(y)
-    }
-}
-
 /// The smaller; NaN when either is NaN.
+#[inline(always)]
 pub(crate) fn minimum(a: f64, b: f64) -> f64 {
     if a < b || a.is_nan() { a } else { b }
 }
 
 /// The larger; NaN when either is NaN.
+#[inline(always)]
 pub(crate) fn maximum(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }

@@ -265,10 +265,15 @@ impl Builder {
 
     /// The graph of `root` alone, numbered in post-order: equal structure, equal graph.
     pub fn finish(&self, root: Id) -> Graph {
+        self.finish_all(&[root]).0
+    }
+
+    /// One graph of several roots, and where they are in it.
+    pub fn finish_all(&self, roots: &[Id]) -> (Graph, Vec<Id>) {
         let mut map: HashMap<Id, Id> = HashMap::new();
         let mut name_map: HashMap<u32, u32> = HashMap::new();
         let mut graph = Graph { nodes: vec![], spans: vec![], names: vec![], free: vec![], bodies: HashMap::new() };
-        let mut stack = vec![(root, false)];
+        let mut stack: Vec<(Id, bool)> = roots.iter().rev().map(|root| (*root, false)).collect();
         while let Some((id, ready)) = stack.pop() {
             if map.contains_key(&id) {
                 continue;
@@ -296,7 +301,8 @@ impl Builder {
             graph.spans.push(self.spans[id as usize]);
         }
         plan(&mut graph);
-        graph
+        let found = roots.iter().map(|root| map.get(root).copied().unwrap_or_default()).collect();
+        (graph, found)
     }
 }
 

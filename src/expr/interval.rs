@@ -2,9 +2,11 @@
 //!
 //! The four operations and the square root are rounded outwards only when they are inexact (the rounding error is
 //! computed exactly), so whole numbers stay points. Functions of the standard library are trusted to
-//! [`LIBRARY_ULPS`] units in the last place (glibc, musl, macOS and UCRT document at most 2 for those used here).
+//! [`LIBRARY_ULPS`] units in the last place (glibc, musl, macOS and UCRT document at most 2 for those used here;
+//! those of `kernel.rs` are tested to be below 1).
 
-use super::function::{Function, power};
+use super::function::Function;
+use super::kernel::power;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::fmt;
@@ -148,10 +150,19 @@ impl Interval {
             return Ok(Interval::point(1.0));
         }
         if n < 0.0 {
-            return Interval::point(1.0).over(self.whole_power(-n)?);
+            return match self.whole_power(-n) {
+                Ok(power) => Interval::point(1.0).over(power),
+                // One over something beyond f64 is nearly zero.
+                Err((Undefined::Overflow, _)) if !self.contains(0.0) => {
+                    let nearest = Interval::point(self.magnitudes().lo).whole_power(-n);
+                    let high = nearest.map_or(f64::MIN_POSITIVE, |power| div_up(1.0, power.lo));
+                    let size = Interval { lo: 0.0, hi: high };
+                    Ok(if self.hi < 0.0 && is_odd(-n) { size.negate() } else { size })
+                }
+                Err((_, certain)) => Err((Undefined::DivisionByZero, certain && self.lo == 0.0 && self.hi == 0.0)),
+            };
         }
-        // 2^53 and above are all even.
-        let odd = n < 9e15 && (n as u64) % 2 == 1;
+        let odd = is_odd(n);
         let base = self.magnitudes();
         let size = if n <= 64.0 {
             let mut result = Interval::point(1.0);
@@ -272,6 +283,11 @@ impl Interval {
         };
         Self::checked(lo, hi)
     }
+}
+
+/// Whether a positive whole number is odd; 2^53 and above are all even.
+fn is_odd(n: f64) -> bool {
+    n < 9e15 && (n as u64) % 2 == 1
 }
 
 /// Function values that are known to be exact.

@@ -2,6 +2,9 @@
 
 use super::span::{ParseError, Span};
 
+/// Longest name.
+const MAX_NAME: usize = 100;
+
 /// A token; identifiers and numbers are read from the source by their span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Token {
@@ -58,7 +61,11 @@ impl<'s> Lexer<'s> {
             while bytes.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_') {
                 self.at += 1;
             }
-            return Ok((Token::Name, Span::new(start, self.at)));
+            let span = Span::new(start, self.at);
+            if self.at - start > MAX_NAME {
+                return Err(ParseError::new(span, format!("a name is longer than {MAX_NAME} letters"), "shorten it"));
+            }
+            return Ok((Token::Name, span));
         }
         let (token, length) = match (first, second) {
             (b'<', Some(b'=')) => (Token::LessEqual, 2),

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Most terms of one sum or product.
 pub(crate) const MAX_TERMS: f64 = 1e6;
 /// Most terms of one evaluation, all sums and products together.
-const MAX_STEPS: u64 = 10_000_000;
+pub(crate) const MAX_STEPS: u64 = 10_000_000;
 
 /// Why a node has no value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +73,11 @@ struct Machine<'g, D: Domain> {
 
 /// The value of the root.
 pub(crate) fn run<D: Domain>(graph: &Graph, domain: D) -> Checked<D::Value> {
+    run_all(graph, domain)[graph.root() as usize]
+}
+
+/// The value of every node; inside bodies of sums, that of the last term.
+pub(crate) fn run_all<D: Domain>(graph: &Graph, domain: D) -> Vec<Checked<D::Value>> {
     let unset = Fault { kind: EvalErrorKind::Domain, at: 0, value: 0.0, certain: true };
     let mut machine = Machine {
         graph,
@@ -87,7 +92,7 @@ pub(crate) fn run<D: Domain>(graph: &Graph, domain: D) -> Checked<D::Value> {
             machine.step(at);
         }
     }
-    machine.values[graph.root() as usize]
+    machine.values
 }
 
 impl<D: Domain> Machine<'_, D> {

@@ -386,6 +386,7 @@ impl Normalizer {
                 let log = match self.atoms[atom as usize].clone() {
                     Atom::Call(Function::Exp, inside) => inside,
                     Atom::Constant(Constant::Euler) => Poly::constant(Coefficient::ONE),
+                    Atom::Prime(p) => self.logarithm_of_number(Coefficient::Exact(Rational::whole(p)))?,
                     Atom::Power(base, exponent) => {
                         let log = self.call(Function::Ln, &base);
                         self.multiply(&log, &exponent)

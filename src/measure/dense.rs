@@ -5,9 +5,10 @@
 
 use super::input::{Companion, Progress, SystemInput, right_hand_side, symmetric};
 use super::runs::{self, System};
+use super::solved::{Local, Solved, damp, describe, direct, pruned, spectrum_of};
 use super::sparsity::{self, ZERO};
 use super::tolerance::{self, Setting};
-use super::trust_region::{product, rotate, unrotate};
+use super::trust_region::{Basis, curvatures, rotate, unrotate};
 use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
 use crate::error::{Error, Result};
@@ -17,47 +18,40 @@ use crate::spectrum::dense_eigen::{self, Eigen, decompose};
 use crate::spectrum::density::bins;
 use crate::spectrum::inertia::{Factorization, Signs, count};
 use crate::spectrum::lanczos::gaussian;
-use crate::spectrum::scale::{exponent, frobenius, max_abs, norm, scaled, times_pow2};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use crate::spectrum::scale::{exponent, frobenius, max_abs, norm, scale_in_place, scaled, times_pow2};
+use faer::{Mat, Par};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The solved matrix A = f(H) with its eigendecomposition, in scaled units.
-struct Solved {
-    a: Mat<f64>,
-    spectrum: Eigenvalues,
-    lambda: f64,
-    name: String,
-}
-
 /// See [`super::measure`].
-pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
+pub(super) fn measure(mut system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
     let place = system.id.clone();
-    let h = symmetric(system.h, &place)?;
+    let frame = frame(&system);
+    let mut h = symmetric(std::mem::replace(&mut system.h, Mat::new()), &place)?;
     let n = h.nrows();
     let shift = -exponent(max_abs(h.as_ref()));
     let back = |x: f64| times_pow2(x, -shift);
-    let h = scaled(h.as_ref(), shift);
-    let (b, is_gradient) = rhs(system.gradient.as_deref(), system.rhs.as_deref(), n, system.seed, &place)?;
+    scale_in_place(&mut h, shift);
+    let (b, is_gradient) = right_hand_side_of(&system, n, &place)?;
     let mut notes = Vec::new();
     let symbol = symbol(&system.curvature);
 
     progress("eigendecomposition", 0.02);
     let eigen = decompose(h.as_ref(), par)?;
-    let spectrum = Eigenvalues {
-        values: eigen.values.clone(),
-        value_error: eigen.certificate.value_error,
-        backward_error: eigen.certificate.backward_error,
-    };
-    let method = method(&eigen.certificate);
-
-    progress("damping", 0.3);
-    let local = Local { objective: system.objective, gradient: is_gradient.then_some(&b), shift };
-    let solved = solve_matrix(&h, &eigen, &spectrum, system.damping, symbol, &local, par)?;
-    let condition = solved.spectrum.condition(&solved.name, &method);
+    let spectrum = spectrum_of(&eigen);
     let inertia = spectrum.inertia();
     notes.extend(cross_check(&h, &spectrum, &inertia, par)?);
+
+    progress("pruning and damping", 0.3);
+    let local = Local { objective: system.objective, gradient: is_gradient.then_some(b.as_slice()), shift };
+    let pruned = pruned(&h, spectrum.sigma_max(), system.prune, system.seed, par)?;
+    let (base, own, base_symbol) = match &pruned {
+        Some(p) => (&p.matrix, &p.eigen, format!("pruned {symbol}")),
+        None => (&h, &eigen, symbol.to_string()),
+    };
+    let method = method(&own.certificate);
+    let solved = damp(base, own, system.damping, &base_symbol, &local, par)?;
+    let condition = solved.spectrum.condition(&solved.name, &method);
 
     progress("condition numbers", 0.4);
     let mut kappas = Vec::new();
@@ -66,7 +60,22 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     }
     kappas.push(spectrum.range_kappa(&format!("range({symbol})"), &method));
     let lambda = solved.lambda;
-    if lambda > 0.0 {
+    // the same λ without pruning
+    let unpruned = match system.damping {
+        _ if pruned.is_none() => None,
+        DampingRule::SaddleFree(_) => Some(spectrum.map(|x| x.abs() + lambda)),
+        _ => Some(spectrum.map(|x| x + lambda)),
+    };
+    let unpruned = unpruned.map(|u| {
+        let name = solved.name.replace("pruned ", "");
+        (u.condition(&name, &method), u)
+    });
+    if let Some((condition, _)) = &unpruned
+        && condition.kappa.of.as_deref() != Some(symbol)
+    {
+        kappas.push(condition.kappa.clone());
+    }
+    if lambda > 0.0 && !(pruned.is_some() && matches!(system.damping, DampingRule::SaddleFree(_))) {
         let absolute = spectrum.map(|x| x.abs() + lambda);
         kappas.push(absolute.condition(&format!("|{symbol}|+λI"), &method).kappa);
     }
@@ -80,8 +89,7 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     let a = solved.a.as_ref();
     let max_a = max_abs(a);
     let fro_a = frobenius(a);
-    let own = sparsity::kept(a, &[ZERO]);
-    let (d, nonzeros) = own.first().map_or((0, 0), |k| (k.d, k.nonzeros));
+    let (d, nonzeros) = sparsity::kept(a, &[ZERO]).first().map_or((0, 0), |k| (k.d, k.nonzeros));
     let curve = sparsity::curve(h.as_ref(), spectrum.sigma_max(), system.seed)?;
     let sigma_max = solved.spectrum.sigma_max();
     let mut subnormalization = sparsity::subnormalization(d, max_a, fro_a, sigma_max);
@@ -90,7 +98,18 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     progress("direct solution", 0.6);
     let regular = condition.kappa.value.is_some();
     let unit: Vec<f64> = normalised(&b);
-    let solution = regular.then(|| direct(&eigen, &solved, &unit, par));
+    let solution = regular.then(|| direct(own, &solved, &unit, par));
+    let pruning = unpruned.map(|(before, u)| {
+        let without = before.kappa.value.is_some().then(|| {
+            let mut c = rotate(&eigen, &unit, par);
+            c.iter_mut().zip(&u.values).for_each(|(c, v)| *c /= v);
+            unrotate(&eigen, &c, par)
+        });
+        let definite = condition.inertia.positive == n;
+        let mut p = describe(&h, system.prune, &before, definite, solution.as_deref(), without.as_deref());
+        p.inertia_unpruned.tolerance = back(p.inertia_unpruned.tolerance);
+        p
+    });
     let x_norm = solution.as_ref().map(|x| (sigma_max * norm(x)).max(1.0)).filter(|x| x.is_finite());
 
     progress("tolerance", 0.65);
@@ -109,38 +128,29 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     )?;
 
     progress("iterative solvers", 0.9);
+    let dense = runs::Dense::new(a, par);
     let runs = runs::all(&System {
-        a,
+        apply: &|x, y| {
+            dense.apply(x, y);
+            Ok(())
+        },
+        cost: dense.cost(),
+        diagonal: &dense.diagonal(),
         b: &unit,
         solution: solution.as_deref(),
         kappa: condition.kappa.value,
         definite: condition.inertia.negative == 0,
         eps: tolerance.value,
-        par,
     })?;
     progress("done", 1.0);
+    let (frobenius_error, spectral_error) =
+        pruned.as_ref().map_or((0.0, 0.0), |p| (p.frobenius_error, p.spectral_error));
 
-    let restore = |mut c: Condition| -> Condition {
-        for m in [&mut c.sigma_max, &mut c.sigma_min] {
-            for x in [&mut m.value, &mut m.low, &mut m.high] {
-                *x = x.map(back).filter(|x| x.is_finite());
-            }
-        }
-        c.inertia.tolerance = back(c.inertia.tolerance);
-        c
-    };
-    let condition = restore(condition);
+    let condition = restore(condition, &back);
     let spectrum_bins = bins(&spectrum.values.iter().map(|&x| back(x)).collect::<Vec<_>>(), back(inertia.tolerance));
     Ok(Measurement {
-        id: system.id,
-        snapshot: system.snapshot,
-        series: system.series,
-        step: system.step,
-        curvature: system.curvature,
-        scope: system.scope,
         damping: Damping { rule: system.damping.to_string(), lambda: back(lambda) },
         n,
-        loss: system.loss,
         gradient_norm: is_gradient.then(|| norm(&b)),
         kappa: condition.kappa,
         kappas,
@@ -149,24 +159,57 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
         rank: condition.rank,
         inertia: Inertia { tolerance: back(inertia.tolerance), ..inertia },
         inertia_solved: condition.inertia,
-        row_sparsity: RowSparsity { value: d, threshold: ZERO, frobenius_error: 0.0, spectral_error: Some(0.0), curve },
+        row_sparsity: RowSparsity {
+            value: d,
+            threshold: ZERO,
+            frobenius_error,
+            spectral_error: Some(spectral_error),
+            curve,
+        },
         nonzeros,
         max_abs: back(max_a),
         frobenius_norm: back(fro_a),
         subnormalization,
         tolerance,
         x_norm,
-        batch: system.batch,
-        low_rank: system.low_rank,
-        hvp_flops: system.hvp_flops,
         classical_runs: runs,
         spectrum: spectrum_bins,
+        pruning,
         notes,
+        ..frame
     })
 }
 
+/// The identity of a case and what is passed through.
+pub(super) fn frame(system: &SystemInput<'_>) -> Measurement {
+    Measurement {
+        id: system.id.clone(),
+        snapshot: system.snapshot.clone(),
+        series: system.series.clone(),
+        step: system.step,
+        curvature: system.curvature.clone(),
+        scope: system.scope.clone(),
+        loss: system.loss,
+        batch: system.batch,
+        low_rank: system.low_rank,
+        hvp_flops: system.hvp_flops,
+        ..Measurement::default()
+    }
+}
+
+/// Singular values and tolerance in the units of the input again.
+pub(super) fn restore(mut c: Condition, back: &dyn Fn(f64) -> f64) -> Condition {
+    for m in [&mut c.sigma_max, &mut c.sigma_min] {
+        for x in [&mut m.value, &mut m.low, &mut m.high] {
+            *x = x.map(back).filter(|x| x.is_finite());
+        }
+    }
+    c.inertia.tolerance = back(c.inertia.tolerance);
+    c
+}
+
 /// How the matrix is written in formulas.
-fn symbol(curvature: &str) -> &'static str {
+pub(super) fn symbol(curvature: &str) -> &'static str {
     match curvature {
         "ggn" => "GGN",
         "empirical-fisher" => "EF",
@@ -183,108 +226,25 @@ fn method(certificate: &dense_eigen::Certificate) -> String {
 }
 
 /// The right-hand side and whether it is the gradient.
-fn rhs(gradient: Option<&[f64]>, given: Option<&[f64]>, n: usize, seed: u64, place: &str) -> Result<(Vec<f64>, bool)> {
-    if let Some(b) = gradient {
+pub(super) fn right_hand_side_of(system: &SystemInput<'_>, n: usize, place: &str) -> Result<(Vec<f64>, bool)> {
+    if let Some(b) = &system.gradient {
         right_hand_side(b, n, &format!("{place}, gradient"))?;
         return Ok((b.to_vec(), true));
     }
-    if let Some(b) = given {
+    if let Some(b) = &system.rhs {
         right_hand_side(b, n, &format!("{place}, right-hand side"))?;
         return Ok((b.to_vec(), false));
     }
-    Ok((normalised(&gaussian(n, &mut ChaCha8Rng::seed_from_u64(seed))), false))
+    Ok((normalised(&gaussian(n, &mut ChaCha8Rng::seed_from_u64(system.seed))), false))
 }
 
-fn normalised(b: &[f64]) -> Vec<f64> {
+/// b/‖b‖.
+pub(super) fn normalised(b: &[f64]) -> Vec<f64> {
     // by a power of two first, so that the division cannot overflow
     let k = -exponent(norm(b));
     let scaled: Vec<f64> = b.iter().map(|&x| times_pow2(x, k)).collect();
     let length = norm(&scaled);
     scaled.into_iter().map(|x| x / length).collect()
-}
-
-/// What a damping rule may look at besides the matrix.
-struct Local<'a> {
-    objective: Option<&'a dyn Objective>,
-    gradient: Option<&'a Vec<f64>>,
-    /// The matrix is 2^shift times the real one.
-    shift: i32,
-}
-
-fn solve_matrix(
-    h: &Mat<f64>,
-    eigen: &Eigen,
-    spectrum: &Eigenvalues,
-    rule: DampingRule,
-    symbol: &str,
-    local: &Local<'_>,
-    par: Par,
-) -> Result<Solved> {
-    let n = h.nrows();
-    let mut lambda = rule.lambda(max_abs(h.as_ref()));
-    if let DampingRule::Absolute(x) = rule {
-        lambda = times_pow2(x, local.shift);
-    }
-    if !lambda.is_finite() || max_abs(h.as_ref()) == 0.0 && lambda == 0.0 && rule != DampingRule::None {
-        lambda = 0.0;
-    }
-    if let DampingRule::LevenbergMarquardt(_) = rule {
-        lambda = levenberg_marquardt(eigen, lambda, local, par)?;
-    }
-    if let DampingRule::SaddleFree(_) = rule {
-        let scaled = Mat::from_fn(n, n, |i, j| eigen.vectors[(i, j)] * eigen.values[j].abs());
-        let mut a = Mat::<f64>::zeros(n, n);
-        matmul(a.as_mut(), Accum::Replace, scaled.as_ref(), eigen.vectors.transpose(), 1.0, par);
-        let a = Mat::from_fn(n, n, |i, j| match i == j {
-            true => a[(i, i)] + lambda,
-            false => a[(i, j)] / 2.0 + a[(j, i)] / 2.0,
-        });
-        let name = format!("|{symbol}|+λI");
-        return Ok(Solved { a, spectrum: spectrum.map(|x| x.abs() + lambda), lambda, name });
-    }
-    let mut a = h.clone();
-    if lambda != 0.0 {
-        for i in 0..n {
-            a[(i, i)] += lambda;
-        }
-    }
-    let name = if lambda == 0.0 { symbol.to_string() } else { format!("{symbol}+λI") };
-    Ok(Solved { a, spectrum: spectrum.map(|x| x + lambda), lambda, name })
-}
-
-/// λ = λ₀·10ᵏ until H + λI is positive definite and the loss falls by at least a quarter of what the model predicts.
-fn levenberg_marquardt(eigen: &Eigen, first: f64, local: &Local<'_>, par: Par) -> Result<f64> {
-    let least = eigen.values.first().copied().unwrap_or(0.0);
-    let floor = eigen.certificate.value_error;
-    let start = match local.objective {
-        Some(objective) => Some(objective.loss_at(&vec![0.0; objective.dim()])?),
-        None => None,
-    };
-    let mut lambda = first.max(f64::MIN_POSITIVE);
-    for _ in 0..400 {
-        if least + lambda > floor {
-            let (Some(objective), Some(g), Some(start)) = (local.objective, local.gradient, start) else {
-                return Ok(lambda);
-            };
-            let c = rotate(eigen, g, par);
-            let p: Vec<f64> = c.iter().zip(&eigen.values).map(|(c, v)| -c / (v + lambda)).collect();
-            // the model in scaled units has p too small by 2^shift; both sides are put right below
-            let predicted: f64 = c.iter().zip(&p).zip(&eigen.values).map(|((c, p), v)| -p * (c + 0.5 * v * p)).sum();
-            let step: Vec<f64> = unrotate(eigen, &p, par).iter().map(|&x| times_pow2(x, local.shift)).collect();
-            let predicted = times_pow2(predicted, local.shift);
-            let actual = objective.loss_at(&step).map_or(f64::NEG_INFINITY, |l| start - l);
-            if actual >= predicted / 4.0 {
-                return Ok(lambda);
-            }
-        }
-        lambda *= 10.0;
-    }
-    Err(Error::certificate(
-        "damping::levenberg_marquardt",
-        "--damping levenberg-marquardt",
-        "no λ makes the loss fall as the model predicts",
-        "use relative:5e-3",
-    ))
 }
 
 /// Sylvester's counts against the eigenvalues' own; a note where the two differ within their error bounds.
@@ -351,18 +311,13 @@ fn companion_kappa(
     }
 }
 
-/// A⁻¹b through the eigenbasis, once refined.
-fn direct(eigen: &Eigen, solved: &Solved, b: &[f64], par: Par) -> Vec<f64> {
-    let apply = |b: &[f64]| -> Vec<f64> {
-        let mut c = rotate(eigen, b, par);
-        c.iter_mut().zip(&solved.spectrum.values).for_each(|(c, v)| *c /= v);
-        unrotate(eigen, &c, par)
-    };
-    let mut x = apply(b);
-    let ax = product(solved.a.as_ref(), &x, par);
-    let r: Vec<f64> = b.iter().zip(&ax).map(|(b, y)| b - y).collect();
-    x.iter_mut().zip(apply(&r)).for_each(|(x, dx)| *x += dx);
-    x
+/// Checks that the loss has as many parameters as the matrix.
+pub(super) fn same_block(objective: &dyn Objective, n: usize) -> Result<()> {
+    if objective.dim() == n {
+        return Ok(());
+    }
+    let what = format!("the loss has {} parameters, the matrix {n}", objective.dim());
+    Err(Error::input("measure::objective", "loss", what, "restrict both to the same block"))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -382,10 +337,7 @@ fn tolerance_of(
     let (Some(objective), true) = (objective, is_gradient) else {
         return Ok(tolerance::assumed("no loss to evaluate"));
     };
-    if objective.dim() != gradient.len() {
-        let what = format!("the loss has {} parameters, the matrix {}", objective.dim(), gradient.len());
-        return Err(Error::input("measure::objective", "loss", what, "restrict both to the same block"));
-    }
+    same_block(objective, gradient.len())?;
     let length = norm(gradient);
     let mut steps = Vec::new();
     if let Some(x) = solution {
@@ -404,7 +356,16 @@ fn tolerance_of(
     if steps.is_empty() {
         return Ok(tolerance::assumed("the solved matrix is singular, so there is no Newton step"));
     }
-    let setting = Setting { objective, eigen, scaled_h: h.as_ref(), exponent: shift, steps, seed, par };
+    let setting = Setting {
+        objective,
+        basis: &|_| Ok(Basis::whole(eigen)),
+        curvatures: &|d| Ok(curvatures(h.as_ref(), d, par)),
+        top: eigen.vectors.col(h.nrows() - 1).iter().copied().collect(),
+        exponent: shift,
+        steps,
+        seed,
+        par,
+    };
     tolerance::measure(&setting, &|done| progress("tolerance", 0.65 + 0.25 * done))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
+use crate::curvature::pruning::PruneRule;
 use crate::error::{Error, Result};
 use crate::spectrum::scale::{max_abs, norm};
 use faer::{Mat, MatRef};
@@ -42,6 +43,8 @@ pub struct SystemInput<'a> {
     pub objective: Option<&'a dyn Objective>,
     /// How H is damped.
     pub damping: DampingRule,
+    /// Which entries of H are kept; λ is added after pruning.
+    pub prune: PruneRule,
     /// Generalised Gauss-Newton matrix of the same block.
     pub ggn: Option<Companion>,
     /// Empirical Fisher matrix of the same block.
@@ -74,6 +77,7 @@ impl SystemInput<'_> {
             rhs: None,
             objective: None,
             damping: DampingRule::None,
+            prune: PruneRule::None,
             ggn: None,
             empirical_fisher: None,
             batch: None,

@@ -1,8 +1,11 @@
 //! The main job: measured, priced, compared, verified, as one report.
 
-use super::measuring::{Measured, measure_all, precision_of};
+use super::figures::figures;
+use super::market::Market;
+use super::measuring::{measure_all, precision_of};
 use super::plan::Plan;
 use super::progress::Progress;
+use super::verification::simulate_cases;
 use crate::error::Result;
 use crate::parallel::Threads;
 use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
@@ -12,26 +15,31 @@ use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
 /// # Errors
 /// Whatever a stage meets.
 pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Result<Report> {
+    // Before the long run: a faulty model file or an unknown machine is found now.
+    let market = Market::open(plan, threads)?;
     let measured = measure_all(plan, threads, progress)?;
-    Ok(assemble(plan, measured, threads.count()))
-}
-
-fn assemble(plan: &Plan, measured: Measured, threads: usize) -> Report {
-    let cases = measured.cases.into_iter().map(|measurement| Case { measurement, ..Case::default() }).collect();
-    Report {
+    let mut cases: Vec<Case> = measured.cases.into_iter().map(|m| market.price(m)).collect();
+    simulate_cases(plan, &market.catalog, &market.machines(), &mut cases, threads, progress)?;
+    let figures = figures(&market, &cases);
+    let mut inputs = measured.inputs;
+    inputs.extend(market.inputs());
+    Ok(Report {
         schema_version: SCHEMA_VERSION.into(),
         tool: Tool { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
         provenance: Provenance {
-            inputs: measured.inputs,
+            inputs,
             seed: plan.seed,
-            threads,
+            threads: threads.count(),
             precision: precision_of(plan).into(),
-            hardware: Vec::new(),
+            hardware: market.machines.clone(),
             options: measured.options,
         },
         cases,
         title: measured.title,
+        headline: None,
+        models: market.model_notes(),
+        machines: market.machine_notes(),
+        figures,
         notes: measured.notes,
-        ..Report::default()
-    }
+    })
 }

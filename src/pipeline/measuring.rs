@@ -123,6 +123,7 @@ fn measure_matrix(
         id: id.clone(),
         rhs: Some(matrix.rhs.values.clone()),
         damping: plan.damping.unwrap_or(DampingRule::None),
+        prune: plan.prune.to_string().parse()?,
         seed: plan.seed,
         ..SystemInput::matrix(matrix.name.clone(), matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?)
     };
@@ -179,6 +180,7 @@ fn measure_snapshot(
             rhs: None,
             objective: Some(&objective),
             damping: plan.damping.unwrap_or(DampingRule::PAPER),
+            prune: plan.prune.to_string().parse()?,
             ggn: parts.ggn,
             empirical_fisher: parts.empirical_fisher,
             batch: Some(samples),

@@ -52,8 +52,11 @@ pub struct ModelNote {
     pub title: String,
     /// Quantum or classical.
     pub side: Side,
-    /// `verified` or `unverified`; everything but `verified` is marked in the report.
+    /// `verified` or `unverified` in any case; everything but `verified` is marked in the report.
     pub status: String,
+    /// On what the status rests.
+    #[serde(default)]
+    pub status_why: String,
     /// Its main formula as text.
     #[serde(default)]
     pub formula: String,
@@ -76,9 +79,15 @@ pub struct MachineNote {
     /// Seconds for one gate or query step.
     #[serde(default)]
     pub gate_time: Option<f64>,
-    /// Floating-point operations in a second.
+    /// Sustained floating-point operations in a second, dense work.
     #[serde(default)]
     pub flops_per_second: Option<f64>,
+    /// The same for products with a stored matrix, where memory is the limit.
+    #[serde(default)]
+    pub matvec_flops_per_second: Option<f64>,
+    /// What pricing on it rests on.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
     /// Source of its numbers.
     #[serde(default)]
     pub source: String,

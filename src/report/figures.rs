@@ -5,11 +5,14 @@ use super::escape::visible;
 use super::figure_data::{AxisMark, AxisSpec, MapFigure, Side};
 use super::number;
 use super::plot::{self, Compared, Figure, GateTimeRow, SpectrumMark, TimelinePoint, TrailPoint};
-use super::words;
+use super::words::{self, Against};
 use crate::simulate::SimulationRow;
 
 /// Cases beyond these get no figures of their own; their numbers are in the tables and files.
 pub const MOST_CASES: usize = 24;
+
+/// Rows of the gate-time figure.
+const MOST_ROWS: usize = 30;
 
 /// The figures about the whole run, the break-even curve first.
 pub fn overview(report: &Report) -> Vec<Figure> {
@@ -117,41 +120,67 @@ pub fn file_stem(text: &str) -> String {
 }
 
 fn gate_time(report: &Report) -> Option<Figure> {
-    // One mark for each scenario: the crossover that is kindest to the quantum side against the verdict's rival.
-    let mut names: Vec<(String, String)> = Vec::new();
-    for case in &report.cases {
-        for v in &case.verdicts {
-            let key = (v.scenario.clone(), v.against.clone());
-            if !names.iter().any(|(s, _)| *s == key.0) && case.crossovers.iter().any(|c| c.scenario == key.0) {
-                names.push(key);
-            }
+    // One mark for each scenario, two for `paper`: against its own rival and against the best one.
+    let mut names: Vec<(String, Against, String)> = Vec::new();
+    for row in report.cases.iter().flat_map(|c| &c.crossovers) {
+        let (against, text) = match (row.scenario.as_str(), row.classical.as_str()) {
+            ("paper", words::PAPER_RIVAL) => (Against::Paper, "against the paper's rival, 2N³"),
+            ("paper", _) => (Against::Others, "against the best rival"),
+            _ => (Against::Verdict, "against the verdict's rival"),
+        };
+        if !names.iter().any(|(s, a, _)| *s == row.scenario && *a == against) {
+            let name = format!("{} ({}), {text}", row.scenario, words::badge(&row.scenario));
+            names.push((row.scenario.clone(), against, name));
         }
     }
-    let rows: Vec<GateTimeRow> = report
+    let mut rows: Vec<GateTimeRow> = report
         .cases
         .iter()
         .map(|case| GateTimeRow {
             label: case.measurement.id.clone(),
-            at: names.iter().map(|(scenario, _)| words::break_even(case, scenario)).collect(),
+            at: names
+                .iter()
+                .map(|(scenario, against, _)| words::break_even_against(case, scenario, *against))
+                .collect(),
         })
         .collect();
+    let total = rows.len();
+    let mut left_out = String::new();
+    if total > MOST_ROWS {
+        let reach = |r: &GateTimeRow| r.at.iter().flatten().map(|m| m.at).fold(0.0, f64::max);
+        rows.sort_by(|a, b| reach(b).total_cmp(&reach(a)));
+        rows.truncate(MOST_ROWS);
+        left_out = format!("Shown are the {MOST_ROWS} of {total} cases that come nearest");
+    }
     let machines: Vec<AxisMark> = report
         .machines
         .iter()
         .filter(|m| m.side == Side::Quantum)
         .filter_map(|m| m.gate_time.map(|at| AxisMark { at, label: title_of(&m.title, &m.id), ..AxisMark::default() }))
         .collect();
-    let names: Vec<String> =
-        names.iter().map(|(s, _)| format!("{s} ({}), against the verdict's rival", words::badge(s))).collect();
+    let names: Vec<String> = names.into_iter().map(|(_, _, name)| name).collect();
     let scene = plot::gate_times(&names, &rows, &machines)?;
     Some(Figure {
         name: "gate-time".into(),
         title: "Break-even gate time against the machines".into(),
-        caption: "A machine breaks even on a case where its line lies to the left of the mark; among the quantum models the one \
-                  with the longest admissible gate time is shown."
-            .into(),
+        caption: sentence(&[
+            "A machine breaks even on a case where its line lies to the left of the mark; among the quantum models the one with \
+             the longest admissible gate time is shown.",
+            &left_out,
+        ]),
         scene,
     })
+}
+
+/// The first so many series that a figure shows, if it cannot show all.
+fn first_series<'a>(series: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in series {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() <= most { String::new() } else { format!("Shown are the first {most} of {} series", names.len()) }
 }
 
 fn title_of(title: &str, id: &str) -> String {
@@ -189,12 +218,15 @@ fn timeline(report: &Report) -> Option<Figure> {
         })
         .collect();
     let scene = plot::timeline(&points)?;
+    let left_out = first_series(points.iter().map(|p| p.series.as_str()), plot::MOST_SERIES);
     Some(Figure {
         name: "timeline".into(),
         title: "κ and verdict over the training".into(),
-        caption: "κ of the solved matrix with its certified bracket; the strip shows the headline verdict of each snapshot. A \
-                  triangle at the upper edge: singular, κ has a lower end only."
-            .into(),
+        caption: sentence(&[
+            "κ of the solved matrix with its bracket; the strip shows the headline verdict of each snapshot. A triangle at the \
+             upper edge: singular, κ has a lower end only.",
+            &left_out,
+        ]),
         scene,
     })
 }
@@ -224,12 +256,13 @@ fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
         })
         .collect();
     let scene = plot::map(data, &trail)?;
+    let left_out = first_series(trail.iter().map(|t| t.series.as_str()), plot::MOST_TRAILS);
     let pair =
         if data.quantum.is_empty() { String::new() } else { format!("{} against {}", data.quantum, data.classical) };
     let colour = if data.z.is_empty() {
         "No map was computed, the cases alone are shown."
     } else {
-        "Colour: how many times faster the quantum solver would be; the black line is where both take equally long."
+        "Colour: how many times faster the quantum solver would be; the heavy line is where both take equally long."
     };
     Some(Figure {
         name,
@@ -238,6 +271,7 @@ fn kappa_d(report: &Report, data: &MapFigure, name: String) -> Option<Figure> {
             &pair,
             colour,
             "Trails join the snapshots of a series, whiskers show the bracket of κ.",
+            &left_out,
             &data.held,
         ]),
         scene,

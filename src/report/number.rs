@@ -1,6 +1,6 @@
 //! Numbers as a reader wants them: few digits on the page, all digits in the tooltip.
 
-/// Four significant digits; plain between 1e-3 and 1e6, otherwise with an exponent.
+/// Four significant digits; plain between 1e-3 and 1e5, otherwise with an exponent.
 pub fn real(x: f64) -> String {
     digits(x, 4)
 }
@@ -17,7 +17,7 @@ pub fn digits(x: f64, significant: usize) -> String {
     let scientific = format!("{x:.p$e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let e: i32 = exponent.parse().unwrap_or(0);
-    if (-3..6).contains(&e) {
+    if (-3..5).contains(&e) {
         let decimals = (p as i32 - e).max(0) as usize;
         return trim(&format!("{x:.decimals$}"));
     }
@@ -59,7 +59,11 @@ pub fn count_real(x: f64) -> String {
 /// `[low, high]`, open where an end is unknown.
 pub fn interval(low: Option<f64>, high: Option<f64>) -> String {
     match (low, high) {
-        (Some(a), Some(b)) => format!("[{}, {}]", real(a), real(b)),
+        (Some(a), Some(b)) => {
+            // As many digits as it takes to tell the ends apart.
+            let n = (4..=16).find(|&n| a == b || digits(a, n) != digits(b, n)).unwrap_or(17);
+            format!("[{}, {}]", digits(a, n), digits(b, n))
+        }
         (Some(a), None) => format!("[{}, no upper end]", real(a)),
         (None, Some(b)) => format!("[no lower end, {}]", real(b)),
         (None, None) => "—".into(),
@@ -157,7 +161,8 @@ mod tests {
             (1.0, "1"),
             (1234.5678, "1235"),
             (999_999.9, "1e6"),
-            (123_456.0, "123456"),
+            (12_345.6, "12346"),
+            (123_456.0, "1.235e5"),
             (0.001, "0.001"),
             (0.000_999_96, "0.001"),
             (0.000_123_4, "1.234e-4"),
@@ -198,5 +203,7 @@ mod tests {
         assert_eq!(tick(0.25, 0.25), "0.25");
         assert_eq!(tick(20_000.0, 10_000.0), "20,000");
         assert_eq!(interval(Some(1.0), None), "[1, no upper end]");
+        assert_eq!(interval(Some(0.598_12), Some(0.598_14)), "[0.59812, 0.59814]");
+        assert_eq!(interval(Some(2.0), Some(2.0)), "[2, 2]");
     }
 }

@@ -1,4 +1,4 @@
-//! Figures: each is a function from plain data to a [`Scene`](scene::Scene); a scene becomes SVG or PNG.
+//! Figures: each is a function from plain data to a [`Scene`]; a scene becomes SVG or PNG.
 
 pub mod axis;
 pub mod canvas;
@@ -20,10 +20,10 @@ mod verification;
 
 pub use curves::curves;
 pub use gate_time::{GateTimeRow, gate_times};
-pub use map::{TrailPoint, map};
+pub use map::{MOST_TRAILS, TrailPoint, map};
 pub use pruning::pruning;
 pub use spectrum::{SpectrumMark, spectrum};
-pub use timeline::{TimelinePoint, class_style, timeline};
+pub use timeline::{MOST_SERIES, TimelinePoint, class_style, timeline};
 pub use tornado::tornado;
 pub use verification::{Compared, verification};
 
@@ -68,3 +68,6 @@ impl Figure {
         canvas::png(&self.scene)
     }
 }
+
+#[cfg(test)]
+mod tests;

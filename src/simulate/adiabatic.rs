@@ -3,6 +3,7 @@
 //! Costs follow Costa, An, Babbush and Berry (arXiv:2312.07690): T steps, then ℓ steps of a Dolph-Chebyshev filter
 //! whose failures are noticed half-way on average, T/p + ½ℓ(1/p + 1) steps for a success probability p.
 
+use super::instance::Instance;
 use super::oracle::Counts;
 use super::walk::{Combination, Form, SCHEDULE_P, WalkResult, WalkSystem, run};
 
@@ -84,7 +85,7 @@ pub struct Solved {
     pub probability: f64,
     /// Error of the kept, normalised state (register d included).
     pub error: f64,
-    /// The kept state in the basis v_i, normalised.
+    /// The kept amplitudes in the basis v_i, as the flags leave them (norm² = probability, less the d = 0 part).
     pub state: Vec<f64>,
     /// Expected walk steps until success.
     pub expected_steps: f64,
@@ -151,6 +152,28 @@ impl<'a> Filter<'a> {
         let left: f64 = self.current.0.iter().map(|x| (x / size).powi(2)).sum();
         (size2 / (self.t.1 * self.t.1), (left + right).sqrt())
     }
+
+    /// The kept amplitudes of the solution's register.
+    fn amplitudes(&self) -> Vec<f64> {
+        self.current.1.iter().map(|x| x / self.t.1).collect()
+    }
+}
+
+/// Even Chebyshev series of the filter F(h) = T_m(u(h²))/T_m(u(0)) of length 2m for the gap sin(1/κ).
+pub fn filter_series(kappa: f64, degree: u64) -> Vec<f64> {
+    let gap2 = (1.0 / kappa).sin().powi(2);
+    let (m, rate) = (degree as f64 / 2.0, 2.0 * gap2.sqrt().atanh());
+    let mut c = super::chebyshev::coefficients(degree as usize, |h| {
+        let s2 = (gap2 - h * h) / (1.0 - gap2);
+        if s2 >= 0.0 {
+            let a = 2.0 * m * s2.sqrt().asinh();
+            (a - m * rate).exp() * (1.0 + (-2.0 * a).exp()) / (1.0 + (-2.0 * m * rate).exp())
+        } else {
+            (2.0 * m * (-s2).min(1.0).sqrt().asin()).cos() / (m * rate).cosh()
+        }
+    });
+    c.iter_mut().skip(1).step_by(2).for_each(|c| *c = 0.0);
+    c
 }
 
 /// Expected walk steps until success.
@@ -183,22 +206,21 @@ fn solve_walked(system: &WalkSystem, walked: &WalkResult, steps: u64, degree: u6
         let w2 = walked.flagged_norm.powi(2);
         filter.current = filter.previous.clone();
         filter.t = (1.0, 1.0);
-        (w2, filter.outcome().1, filter.current.1.clone())
+        (w2, filter.outcome().1, filter.amplitudes())
     } else {
         for _ in 1..degree / 2 {
             filter.advance();
         }
         let (p, e) = filter.outcome();
-        (p, e, filter.current.1.clone())
+        (p, e, filter.amplitudes())
     };
-    let size = super::instance::norm(&state);
     let expected = expected_steps(steps, degree, probability);
     Solved {
         steps,
         filter_degree: degree,
         probability,
         error,
-        state: state.iter().map(|x| x / size).collect(),
+        state,
         expected_steps: expected,
         counts: calls(system.form, expected),
     }
@@ -217,13 +239,12 @@ pub fn shortest_filter(system: &WalkSystem, steps: u64, eps: f64, longest: u64) 
         if error <= eps {
             let degree = 2 * m;
             let expected = expected_steps(steps, degree, probability);
-            let size = super::instance::norm(&filter.current.1);
             return Some(Solved {
                 steps,
                 filter_degree: degree,
                 probability,
                 error,
-                state: filter.current.1.iter().map(|x| x / size).collect(),
+                state: filter.amplitudes(),
                 expected_steps: expected,
                 counts: calls(system.form, expected),
             });
@@ -275,4 +296,72 @@ pub fn cheapest(system: &WalkSystem, eps: f64, most: u64) -> Option<Solved> {
 /// Largest 2-norm error over a set of steps, as a check of "error ∝ 1/T" in the tests: α = error·T/κ.
 pub fn measured_alpha(system: &WalkSystem, steps: u64) -> f64 {
     run(system, steps, SCHEDULE_P, Combination::Published).error_whole() * steps as f64 / system.kappa
+}
+
+/// The longest filter after T steps whose expected total stays within `budget` walk steps.
+pub fn longest_filter(system: &WalkSystem, steps: u64, budget: u64) -> Option<Solved> {
+    let walked = run(system, steps, SCHEDULE_P, Combination::Published);
+    let mut filter = Filter::new(system, &walked);
+    let mut best = None;
+    for m in 1..=budget / 2 {
+        if m > 1 {
+            filter.advance();
+        }
+        let (probability, error) = filter.outcome();
+        let expected = expected_steps(steps, 2 * m, probability);
+        if expected > budget as f64 {
+            break;
+        }
+        best = Some(Solved {
+            steps,
+            filter_degree: 2 * m,
+            probability,
+            error,
+            state: filter.amplitudes(),
+            expected_steps: expected,
+            counts: calls(system.form, expected),
+        });
+    }
+    best
+}
+
+/// The filter of length `degree` on complex amplitudes of the solution's register (d = 1, h = 0 measured): the state
+/// turned to be as real as it can be, and its error when normalised.
+pub fn filter_complex(instance: &Instance, state: &[(f64, f64)], degree: u64) -> (Vec<f64>, f64) {
+    let system = WalkSystem::symmetric(
+        &instance.nodes,
+        &instance.amplitudes,
+        &instance.target,
+        Form::PositiveDefinite,
+        instance.kappa_eff(),
+    );
+    let part = |pick: fn(&(f64, f64)) -> f64| -> Vec<f64> {
+        let walked = WalkResult {
+            left: Vec::new(),
+            right: state.iter().map(pick).collect(),
+            overlap: 0.0,
+            flagged_norm: 0.0,
+            counts: Counts::default(),
+        };
+        if degree < 2 {
+            return walked.right;
+        }
+        let mut filter = Filter::new(&system, &walked);
+        for _ in 1..degree / 2 {
+            filter.advance();
+        }
+        filter.amplitudes()
+    };
+    let (re, im) = (part(|z| z.0), part(|z| z.1));
+    let dot = |v: &[f64]| v.iter().zip(&instance.target).map(|(x, t)| x * t).sum::<f64>();
+    let (cr, ci) = (dot(&re), dot(&im));
+    let (size, length) = (re.iter().chain(&im).map(|x| x * x).sum::<f64>().sqrt(), cr.hypot(ci));
+    if size == 0.0 || length == 0.0 {
+        return (re, std::f64::consts::SQRT_2);
+    }
+    let (c, s) = (cr / length, ci / length);
+    let turned: Vec<f64> = re.iter().zip(&im).map(|(x, y)| x * c + y * s).collect();
+    let off: f64 = re.iter().zip(&im).map(|(x, y)| (y * c - x * s).powi(2)).sum();
+    let near: f64 = turned.iter().zip(&instance.target).map(|(x, t)| (x / size - t).powi(2)).sum();
+    (turned, (near + off / (size * size)).sqrt())
 }

@@ -1,9 +1,11 @@
 //! One linear system in the eigenbasis of its matrix: what every level-1 simulation starts from.
 
+use super::lanczos_measure;
 use super::row::{Encoding, Options};
 use crate::error::{Error, Result};
 use crate::spectrum::dense_eigen::decompose;
-use faer::{Mat, MatRef};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef};
 
 /// A relative asymmetry above this is an error (as for matrix files).
 const ASYMMETRY: f64 = 1e-8;
@@ -53,14 +55,67 @@ impl Instance {
     /// zero or does not fit; usage errors for an α below ‖A‖.
     pub fn new(matrix: MatRef<'_, f64>, rhs: &[f64], options: &Options) -> Result<Self> {
         check(matrix, rhs)?;
+        let n = matrix.nrows();
+        if n > options.full_spectrum_up_to {
+            return Self::from_dense_products(matrix, rhs, options);
+        }
         let eigen = decompose(matrix, parallelism())?;
         let (values, vectors) = (eigen.values, eigen.vectors);
         let b = normalised(rhs)?;
-        let n = matrix.nrows();
         let amplitudes: Vec<f64> = (0..n).map(|i| (0..n).map(|k| vectors[(k, i)] * b[k]).sum()).collect();
         let sigma_max = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         let alpha = alpha_of(matrix, sigma_max, options)?;
         Self::from_spectrum(&values, &amplitudes, alpha, Spectrum::Full(vectors), n)
+    }
+
+    /// The instance of the Lanczos measure of (A, b), from products with A alone; α = σ_max when `alpha` is `None`.
+    ///
+    /// # Errors
+    /// Resource ("not verifiable") when the measure does not settle within the caps; as [`Instance::new`] otherwise.
+    pub fn from_products(
+        apply: impl FnMut(&[f64], &mut [f64]) -> Result<()>,
+        rhs: &[f64],
+        alpha: Option<f64>,
+        options: &Options,
+    ) -> Result<Self> {
+        let b = normalised(rhs)?;
+        let measure = lanczos_measure::measure(apply, &b, options.max_nodes, options.max_bytes)?;
+        let sigma_max = measure.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let spectrum = Spectrum::Lanczos { of: rhs.len(), nodes: measure.values.len() };
+        let alpha = alpha.or(options.alpha).unwrap_or(sigma_max);
+        Self::from_spectrum(&measure.values, &measure.amplitudes, alpha, spectrum, rhs.len())
+    }
+
+    fn from_dense_products(matrix: MatRef<'_, f64>, rhs: &[f64], options: &Options) -> Result<Self> {
+        let n = matrix.nrows();
+        let alpha = match (options.encoding, options.alpha) {
+            (Encoding::Dilation, None) => None,
+            _ => Some(alpha_of(matrix, 0.0, options)?),
+        };
+        let product = |x: &[f64], y: &mut [f64]| {
+            matmul(
+                MatMut::from_column_major_slice_mut(y, n, 1),
+                Accum::Replace,
+                matrix,
+                MatRef::from_column_major_slice(x, n, 1),
+                1.0,
+                parallelism(),
+            );
+            Ok(())
+        };
+        Self::from_products(product, rhs, alpha, options)
+    }
+
+    /// The same matrix with another right-hand side, given in the eigenbasis.
+    ///
+    /// # Errors
+    /// Input when it is zero.
+    pub fn with_rhs(&self, amplitudes: &[f64]) -> Result<Self> {
+        let amplitudes = normalised(amplitudes)?;
+        let solution: Vec<f64> = amplitudes.iter().zip(&self.nodes).map(|(b, m)| b / m).collect();
+        let x_norm = norm(&solution);
+        let target = solution.iter().map(|x| x / x_norm).collect();
+        Ok(Instance { amplitudes, target, x_norm, ..self.clone() })
     }
 
     /// The instance of a spectrum: eigenvalues and ⟨v_i|b⟩ (normalised here), encoded with `alpha`.

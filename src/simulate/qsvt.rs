@@ -40,7 +40,7 @@ pub fn calls_of_degree(degree: u64) -> Counts {
 
 /// Runs the amplified circuit of a polynomial given by its values P(μ_i), |P| ≤ 1.
 pub fn run(instance: &Instance, values: &[f64], degree: u64) -> Inverted {
-    let once: f64 = values.iter().zip(&instance.amplitudes).map(|(p, b)| (p * b).powi(2)).sum();
+    let once = probability(instance, values);
     let m = rounds(once);
     let circuit = PlaneUnitary::new(values, calls_of_degree(degree));
     let PlaneState { good, counts, .. } = circuit.amplify(&instance.amplitudes, m);
@@ -84,8 +84,12 @@ pub(crate) fn smallest(limit: u64, mut good: impl FnMut(u64) -> bool) -> Option<
     (lowest..high).find(|&n| good(n)).or(Some(high))
 }
 
+/// Success probability ‖P(A/α)b‖² of one use.
+pub fn probability(instance: &Instance, values: &[f64]) -> f64 {
+    values.iter().zip(&instance.amplitudes).map(|(p, b)| (p * b).powi(2)).sum()
+}
+
 /// Uses 2m + 1 that amplify the circuit with the values P(μ_i).
 pub fn uses(instance: &Instance, values: &[f64]) -> u64 {
-    let once: f64 = values.iter().zip(&instance.amplitudes).map(|(p, b)| (p * b).powi(2)).sum();
-    2 * rounds(once) + 1
+    2 * rounds(probability(instance, values)) + 1
 }

@@ -65,6 +65,16 @@ pub fn scaled(a: MatRef<'_, f64>, k: i32) -> Mat<f64> {
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| times_pow2(a[(i, j)], k))
 }
 
+/// A ← A·2ᵏ.
+pub fn scale_in_place(a: &mut Mat<f64>, k: i32) {
+    if k == 0 {
+        return;
+    }
+    for j in 0..a.ncols() {
+        a.col_mut(j).iter_mut().for_each(|x| *x = times_pow2(*x, k));
+    }
+}
+
 /// ‖v‖₂ without overflow.
 pub fn norm(v: &[f64]) -> f64 {
     let max = v.iter().fold(0.0f64, |m, x| m.max(x.abs()));

@@ -179,7 +179,7 @@ fn the_summary_on_the_terminal() {
     let plain = text::summary(&report, text::Look { colour: false, width: 80 });
     assert!(!plain.contains('\u{1b}'));
     assert!(plain.lines().take_while(|l| !l.is_empty()).all(|l| l.chars().count() <= 80));
-    assert_eq!(plain.lines().filter(|l| l.contains("hessian full") && l.ends_with("unfavourable")).count(), 7);
+    assert_eq!(plain.lines().filter(|l| l.contains("/hessian/full") && l.ends_with("unfavourable")).count(), 7);
     let coloured = text::summary(&report, text::Look { colour: true, width: 80 });
     assert!(coloured.contains("\u{1b}[33m"));
 }

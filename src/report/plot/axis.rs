@@ -64,13 +64,13 @@ impl Axis {
             (a, b) = (middle - 0.5, middle + 0.5);
         }
         let air = 0.04 * (b - a);
-        (a, b) = (a - air, b + air);
+        (a, b) = ((a - air).max(-300.0), (b + air).min(300.0));
         Axis { scale: Scale::Log, low: exp10(a), high: exp10(b), name: name.into(), ticks: log_ticks(a, b, labels) }
     }
 
     /// A linear axis.
     pub fn linear(name: impl Into<String>, (low, high): (f64, f64), labels: usize) -> Self {
-        let (mut a, mut b) = (low.min(high), low.max(high));
+        let (mut a, mut b) = (low.min(high).max(-1e300), low.max(high).min(1e300));
         if b - a <= 1e-12 * a.abs().max(b.abs()) {
             let half = if a == 0.0 { 1.0 } else { 0.1 * a.abs() };
             (a, b) = (a - half, b + half);

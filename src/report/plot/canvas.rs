@@ -92,6 +92,8 @@ fn draw_svg(scene: &Scene, paper: bool) -> Result<String> {
         .replace(" font-family=\"sans-serif\"", "")
         .replace(" opacity=\"1\"", "")
         .replace(" stroke=\"none\"", "")
+        // Without it, neighbouring cells of a map show hairlines at fractional sizes.
+        .replace("<rect ", "<rect shape-rendering=\"crispEdges\" ")
         .replace(">\n", ">")
         .replace("\n</text", "</text");
     let (w, h) = (scene.width, scene.height);
@@ -130,7 +132,9 @@ pub fn png(scene: &Scene) -> Result<Vec<u8>> {
 fn draw_shape<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, shape: &Shape) -> Result<()> {
     match shape {
         Shape::Line { points, ink, width, alpha } => {
-            let style = colour(*ink, *alpha).stroke_width(((width * SCALE).round() as u32).max(1));
+            // Even, because the bitmap backend truncates half pixels, which would tilt the ends of a line.
+            let stroke = 2 * ((width * SCALE / 2.0).round() as u32).max(1);
+            let style = colour(*ink, *alpha).stroke_width(stroke);
             let points: Vec<_> = points.iter().map(|&p| px(p)).collect();
             area.draw(&PathElement::new(points, style)).map_err(failed)
         }

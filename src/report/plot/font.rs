@@ -37,6 +37,23 @@ pub fn width(text: &str, em: f64) -> f64 {
     f64::from(x)
 }
 
+/// `text` cut in its middle, so that both ends of an id stay.
+pub fn fit_middle(text: &str, em: f64, limit: f64) -> String {
+    if width(text, em) <= limit {
+        return text.to_string();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let mut kept = chars.len();
+    loop {
+        let (head, tail) = (kept.div_ceil(2), kept / 2);
+        let cut: String = chars.iter().take(head).chain(&['…']).chain(chars.iter().skip(chars.len() - tail)).collect();
+        if kept == 0 || width(&cut, em) <= limit {
+            return cut;
+        }
+        kept -= 1;
+    }
+}
+
 /// `text` cut with an ellipsis so that it is not wider than `limit`.
 pub fn fit(text: &str, em: f64, limit: f64) -> String {
     if width(text, em) <= limit {
@@ -53,19 +70,4 @@ pub fn fit(text: &str, em: f64, limit: f64) -> String {
     kept.truncate(kept.trim_end().len());
     kept.push('…');
     kept
-}
-
-/// `text` broken at spaces into lines that are not wider than `limit`.
-pub fn wrap(text: &str, em: f64, limit: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), em) <= limit => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(fit(word, em, limit)),
-        }
-    }
-    lines
 }

@@ -17,6 +17,8 @@ pub enum Swatch {
     Band(Ink, f64, Dash),
     /// A data mark.
     Mark(Ink, Form),
+    /// A line with its data marks.
+    LineMark(Ink, Dash, Form),
 }
 
 /// A legend entry.
@@ -217,6 +219,11 @@ impl Frame {
                         self.scene.rect(Rect::new(a, y - 6.0, b, y + 6.0), ink, alpha);
                         let everywhere = Rect::new(0.0, 0.0, WIDTH, y + 50.0);
                         self.scene.curve(&[(a, y), (b, y)], &everywhere, ink, 2.2, dash, 1.0);
+                    }
+                    Swatch::LineMark(ink, dash, form) => {
+                        let everywhere = Rect::new(0.0, 0.0, WIDTH, y + 50.0);
+                        self.scene.curve(&[(a, y), (b, y)], &everywhere, ink, 2.0, dash, 1.0);
+                        self.scene.mark((f64::midpoint(a, b), y), form, 4.0, ink);
                     }
                     Swatch::Mark(ink, form) => self.scene.mark((f64::midpoint(a, b), y), form, 4.5, ink),
                 }

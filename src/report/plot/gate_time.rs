@@ -13,12 +13,10 @@ use crate::report::figure_data::AxisMark;
 pub struct GateTimeRow {
     /// Case id.
     pub label: String,
-    /// One entry for each of the names given to [`gate_times`]: the break-even gate time with its interval [s].
+    /// One entry for each of the names given to [`gate_times`]: the break-even gate time with its interval, in seconds.
     pub at: Vec<Option<AxisMark>>,
 }
 
-/// Rows beyond these are left to the table.
-const MOST_ROWS: usize = 40;
 const ROW: f64 = 24.0;
 
 /// Draws one row for each case and one form for each name; machines are vertical lines. `None` without a single number.
@@ -30,15 +28,16 @@ pub fn gate_times(names: &[String], rows: &[GateTimeRow], machines: &[AxisMark])
     range(given.clone(), Scale::Log)?;
     let x_range = range(given.chain(machines.iter().map(|m| m.at)), Scale::Log)?;
     let x = Axis::log("gate time at which quantum and classical times are equal [s]", x_range, 11);
-    let shown = &rows[..rows.len().min(MOST_ROWS)];
-    let count = shown.len() as f64;
+    let count = rows.len() as f64;
     // Row labels take the place of the vertical axis' ticks; the first row is the uppermost.
-    let ticks = shown
+    let mut ticks = rows
         .iter()
         .enumerate()
-        .map(|(i, row)| Tick { value: count - i as f64 - 0.5, label: Some(font::fit(&visible(&row.label), EM, 190.0)) })
+        .map(|(i, row)| Tick {
+            value: count - i as f64 - 0.5,
+            label: Some(font::fit_middle(&visible(&row.label), EM, 230.0)),
+        })
         .collect::<Vec<_>>();
-    let mut ticks = ticks;
     ticks.reverse();
     let y = Axis { scale: Scale::Linear, low: 0.0, high: count, name: "case".into(), ticks };
     let style = |i: usize| (Ink::Quantum(i as u8), Form::nth(i));
@@ -56,7 +55,7 @@ pub fn gate_times(names: &[String], rows: &[GateTimeRow], machines: &[AxisMark])
     let mut frame = Frame::new(alt, rows_height + head + 66.0, x, y, &legend);
 
     let area = frame.area;
-    for (i, _) in shown.iter().enumerate().skip(1).step_by(2) {
+    for (i, _) in rows.iter().enumerate().skip(1).step_by(2) {
         let middle = frame.py(count - i as f64 - 0.5);
         frame.scene.rect(Rect::new(area.left, middle - ROW / 2.0, area.right, middle + ROW / 2.0), Ink::Grid, 0.35);
     }
@@ -74,7 +73,7 @@ pub fn gate_times(names: &[String], rows: &[GateTimeRow], machines: &[AxisMark])
         frame.scene.backdrop((tx, baseline), w, EM - 1.0, align);
         frame.scene.text((tx, baseline), label, EM - 1.0, align, Ink::Mark);
     }
-    for (i, row) in shown.iter().enumerate() {
+    for (i, row) in rows.iter().enumerate() {
         let middle = frame.py(count - i as f64 - 0.5);
         let many = row.at.len().max(1) as f64;
         for (k, mark) in row.at.iter().enumerate() {

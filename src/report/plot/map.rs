@@ -28,6 +28,11 @@ pub struct TrailPoint {
     pub y: f64,
 }
 
+/// Trails beyond these would not be told apart and are left out.
+pub const MOST_TRAILS: usize = 12;
+/// Their ends are named only while they are few.
+const MOST_NAMED: usize = 4;
+
 /// Draws the map, its zero contour and the trail; either may be missing, `None` without both.
 pub fn map(data: &MapFigure, trail: &[TrailPoint]) -> Option<Scene> {
     let scale = |log: bool| if log { Scale::Log } else { Scale::Linear };
@@ -48,14 +53,13 @@ pub fn map(data: &MapFigure, trail: &[TrailPoint]) -> Option<Scene> {
 
     let mut names: Vec<&str> = Vec::new();
     for t in trail {
-        if !names.contains(&t.series.as_str()) {
+        if !names.contains(&t.series.as_str()) && names.len() < MOST_TRAILS {
             names.push(&t.series);
         }
     }
     let style = |i: usize| (Ink::Series(i as u8), Form::nth(i));
     let legend: Vec<Entry> = names
         .iter()
-        .take(12)
         .enumerate()
         .map(|(i, name)| (Swatch::Mark(style(i).0, style(i).1), format!("series {}", visible(name))))
         .collect();
@@ -81,6 +85,9 @@ pub fn map(data: &MapFigure, trail: &[TrailPoint]) -> Option<Scene> {
         draw_trail(&mut frame, &own, &at, ink, form);
         // Only the ends of a trail are named.
         let ends = own.iter().zip(&at).enumerate().filter(|(k, _)| *k == 0 || *k + 1 == own.len());
+        if names.len() > MOST_NAMED {
+            continue;
+        }
         named.extend(ends.map(|(_, (t, p))| (*p, visible(&t.label))));
     }
     let area = frame.area;

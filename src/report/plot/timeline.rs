@@ -68,8 +68,8 @@ pub fn timeline(points: &[TimelinePoint]) -> Option<Scene> {
     let shown = names.len().min(MOST_SERIES);
     let mut legend: Vec<Entry> = Vec::new();
     for (i, name) in names.iter().take(shown).enumerate() {
-        let (ink, dash, _) = style(i);
-        legend.push((Swatch::Line(ink, dash), format!("series {}", visible(name))));
+        let (ink, dash, form) = style(i);
+        legend.push((Swatch::LineMark(ink, dash, form), format!("series {}", visible(name))));
     }
     let mut classes: Vec<VerdictClass> = Vec::new();
     for class in points.iter().filter_map(|p| p.class) {
@@ -114,8 +114,12 @@ pub fn timeline(points: &[TimelinePoint]) -> Option<Scene> {
             }
         }
         if strip > 0.0 {
-            let label = font::fit(&visible(name), EM - 1.0, area.left - 12.0);
-            frame.scene.text((area.left - 9.0, strip_y + 4.0), label, EM - 1.0, Align::End, Ink::Muted);
+            // The series' mark, and its name where it fits whole.
+            frame.scene.mark((area.left - 10.0, strip_y), form, 3.6, ink);
+            let label = visible(name);
+            if font::width(&label, EM - 1.0) < area.left - 26.0 {
+                frame.scene.text((area.left - 19.0, strip_y + 4.0), label, EM - 1.0, Align::End, Ink::Muted);
+            }
         }
     }
     if strip > 0.0 {
@@ -134,8 +138,8 @@ pub fn timeline(points: &[TimelinePoint]) -> Option<Scene> {
 }
 
 const STRIP: f64 = 18.0;
-/// Lines beyond these would not be told apart.
-const MOST_SERIES: usize = 6;
+/// Series beyond these would not be told apart and are left out.
+pub const MOST_SERIES: usize = 6;
 
 fn style(i: usize) -> (Ink, Dash, Form) {
     let dash = [SOLID, DASHED, DASH_DOT, DOTTED][i % 4];

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::costs::{ScenarioCosts, scenario_costs};
+use super::overview::{self, OtherView};
 use super::{Cells, FigureView};
 use crate::measurement::{Inertia, Measured};
 use crate::report::document::{Case, Report};
@@ -42,6 +43,8 @@ pub struct VerdictView {
     pub word: String,
     /// Rival.
     pub against: String,
+    /// Outcomes against other rivals.
+    pub others: Vec<OtherView>,
     /// Why.
     pub reason: String,
     /// What would turn it.
@@ -73,6 +76,8 @@ pub struct CaseView {
     pub runs: Vec<Cells>,
     /// Verdicts.
     pub verdicts: Vec<VerdictView>,
+    /// What would turn the headline verdict, nearest first.
+    pub levers: Vec<Cells>,
     /// Costs, one group for each scenario.
     pub costs: Vec<ScenarioCosts>,
     /// Crossovers.
@@ -150,6 +155,7 @@ pub fn case(report: &Report, case: &Case, index: usize, figures: Vec<FigureView>
         sparsity: sparsity(case),
         runs: runs(case),
         verdicts: verdicts(case),
+        levers: levers(case),
         costs: scenario_costs(report, case),
         crossovers: crossovers(case),
         simulation: simulation(case),
@@ -233,11 +239,11 @@ fn facts(case: &Case) -> Vec<Fact> {
     facts.push(measured("σ_max", &m.sigma_max, OF_H));
     facts.push(measured("σ_min", &m.sigma_min, OF_H));
     facts.push(counted("rank", m.rank as u64, "", "of the solved matrix, counted with the inertia tolerance"));
-    let tolerance = |i: &Inertia| format!("positive, negative, zero; zero within {} {OF_H}", number::real(i.tolerance));
+    let tolerance = |i: &Inertia| format!("counted as zero within {} {OF_H}", number::real(i.tolerance));
     let counts = |name: &str, i: &Inertia| Fact {
         name: name.into(),
-        value: inertia(i),
-        exact: format!("{} positive, {} negative, {} zero", i.positive, i.negative, i.zero),
+        value: format!("{} positive, {} negative, {} zero", i.positive, i.negative, i.zero),
+        exact: String::new(),
         interval: String::new(),
         unit: "eigenvalues".into(),
         how: tolerance(i),
@@ -325,10 +331,31 @@ fn verdicts(case: &Case) -> Vec<VerdictView> {
             class: words::class_id(v.class).into(),
             word: words::class(v.class).into(),
             against: v.against.clone(),
+            others: overview::others(&[v]),
             reason: v.reason.clone(),
             lever: v.nearest_lever.clone(),
         })
         .collect()
+}
+
+fn levers(case: &Case) -> Vec<Cells> {
+    let levers = case.verdict.iter().flat_map(|v| &v.levers);
+    levers
+        .map(|l| {
+            let unit = if l.variable == "gate_time" { "s" } else { "" };
+            vec![
+                l.variable.clone(),
+                number::with_unit(l.now, unit),
+                number::with_unit(l.at, unit),
+                number::digits(l.decades, 3),
+                proof(l.certified),
+            ]
+        })
+        .collect()
+}
+
+fn proof(certified: bool) -> String {
+    if certified { "certified".into() } else { "not certified".into() }
 }
 
 fn crossovers(case: &Case) -> Vec<Cells> {
@@ -340,10 +367,16 @@ fn crossovers(case: &Case) -> Vec<Cells> {
                 c.scenario.clone(),
                 c.quantum.clone(),
                 c.classical.clone(),
+                [&c.hardware_quantum, &c.hardware_classical]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(" / "),
                 c.variable.clone(),
                 c.at.map_or("none in range".into(), |x| number::with_unit(x, unit)),
                 number::interval(c.low, c.high),
-                if c.certified { "certified".into() } else { "not certified".into() },
+                proof(c.certified),
                 c.note.clone(),
             ]
         })
@@ -359,12 +392,14 @@ fn simulation(case: &Case) -> Vec<SimulationView> {
                 s.level.clone(),
                 number::count(s.n as u64),
                 number::real(s.kappa),
-                number::count(s.queries_counted),
+                format!("{} {}", number::count(s.queries_counted), s.unit).trim_end().to_string(),
                 s.queries_predicted.map_or("—".into(), number::count_real),
                 s.queries_needed.map_or("—".into(), number::count),
+                number::optional(s.calibration),
                 number::real(s.error_target),
                 number::optional(s.error_reached),
                 number::optional(s.success_probability),
+                number::optional(s.largest_error_rate),
             ],
             passed: s.passed,
             notes: std::iter::once(format!("right-hand side: {}", s.rhs))

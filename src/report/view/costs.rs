@@ -27,6 +27,8 @@ pub struct ScenarioCosts {
 pub struct CostView {
     /// Model id.
     pub model: String,
+    /// The row above is of the same model.
+    pub again: bool,
     /// Its side, as a CSS class.
     pub side: String,
     /// Its formula is not verified.
@@ -112,6 +114,7 @@ fn add(report: &Report, group: &mut ScenarioCosts, row: &CostRow) {
     let note = report.models.iter().find(|m| m.id == row.model);
     let tight = row.low == Some(value) && row.high == Some(value);
     group.rows.push(CostView {
+        again: group.rows.last().is_some_and(|above| above.model == row.model),
         model: row.model.clone(),
         side: match note.map(|m| m.side) {
             Some(Side::Quantum) => "quantum",

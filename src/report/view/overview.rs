@@ -35,12 +35,45 @@ pub struct OutcomeView {
     pub class: String,
     /// `unfavourable in all 7 cases`.
     pub tally: String,
+    /// Outcomes against other rivals, stated in the same verdicts: rival, CSS class, tally.
+    pub others: Vec<OtherView>,
     /// Reason given for the first case.
     pub reason: String,
     /// Nearest lever of the first case.
     pub lever: String,
     /// The case that reason and lever belong to; empty when there is only one.
     pub example: String,
+}
+
+/// An outcome against another rival.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OtherView {
+    /// The rival.
+    pub against: String,
+    /// CSS class.
+    pub class: String,
+    /// Words.
+    pub tally: String,
+}
+
+/// The outcomes of some verdicts that are against another rival than the verdict itself, one entry for all of them.
+pub fn others(verdicts: &[&Verdict]) -> Vec<OtherView> {
+    let (mut rivals, mut classes) = (Vec::new(), Vec::new());
+    for v in verdicts {
+        for o in v.outcomes.iter().filter(|o| o.against != v.against) {
+            if !rivals.contains(&o.against.as_str()) {
+                rivals.push(o.against.as_str());
+            }
+            classes.push(o.class);
+        }
+    }
+    let Some(first) = classes.first() else { return Vec::new() };
+    let same = classes.iter().all(|c| c == first);
+    vec![OtherView {
+        against: rivals.join(", "),
+        class: if same { words::class_id(*first) } else { "mixed" }.into(),
+        tally: words::tally(&classes),
+    }]
 }
 
 /// Scenarios in the order of the verdicts (then of the costs), each with its outcomes.
@@ -100,6 +133,7 @@ fn outcomes(report: &Report, scenario: &str) -> Vec<OutcomeView> {
                 against: rivals.join(", "),
                 class: same.map_or("mixed", |c| words::class_id(*c)).into(),
                 tally: words::tally(&classes),
+                others: others(&list.iter().map(|(_, v)| *v).collect::<Vec<_>>()),
                 reason: first.map_or(String::new(), |(_, v)| v.reason.clone()),
                 lever: first.map_or(String::new(), |(_, v)| v.nearest_lever.clone()),
                 example: if list.len() > 1 {
@@ -129,8 +163,8 @@ pub struct ModelView {
     pub omits: String,
     /// Its formula is not verified.
     pub unverified: bool,
-    /// The status as it was given.
-    pub status: String,
+    /// On what the status rests.
+    pub status_why: String,
 }
 
 /// The models, quantum ones first.
@@ -146,7 +180,7 @@ pub fn models(report: &Report) -> Vec<ModelView> {
             cite: m.cite.clone(),
             omits: m.omits.join("; "),
             unverified: super::is_unverified(report, &m.id),
-            status: m.status.clone(),
+            status_why: m.status_why.clone(),
         })
         .collect();
     models.sort_by_key(|m| m.side != "quantum");
@@ -174,6 +208,8 @@ pub struct MachineView {
     pub speed: String,
     /// Source of the number.
     pub source: String,
+    /// What pricing on it rests on.
+    pub assumptions: String,
 }
 
 /// The machines of the run.
@@ -185,12 +221,16 @@ pub fn machines(report: &Report) -> Vec<MachineView> {
             let mut speed = Vec::new();
             speed.extend(m.gate_time.map(|t| format!("gate time {}", number::seconds(t))));
             speed.extend(m.flops_per_second.map(|r| format!("{} flop/s", number::real(r))));
+            speed.extend(
+                m.matvec_flops_per_second.map(|r| format!("{} flop/s in matrix-vector products", number::real(r))),
+            );
             MachineView {
                 id: m.id.clone(),
                 title: m.title.clone(),
                 side: side(m.side).into(),
                 speed: speed.join(", "),
                 source: m.source.clone(),
+                assumptions: m.assumptions.join("; "),
             }
         })
         .collect()
