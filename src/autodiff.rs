@@ -14,6 +14,3 @@ mod rules;
 
 pub use forward::jvp;
 pub use reverse::vjp;
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 mod assembly;
 mod curvatures;
 mod fixture;
+mod lowering;
 mod mlp;
 mod networks;
 mod operators;

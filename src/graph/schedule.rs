@@ -124,13 +124,12 @@ impl Schedule {
         // how often each buffer is still to be read, by the primal and by the lane pass; outputs are never released
         const KEPT: usize = usize::MAX / 2;
         let mut uses = vec![0usize; count];
-        for (id, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op != Op::Reshape) {
+        for (_, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op != Op::Reshape) {
             for arg in &node.args {
                 let buffer = root[arg.index()].index();
                 let kept = node.laned && !program.laned(*arg);
                 uses[buffer] = if kept { KEPT } else { uses[buffer].saturating_add(1) };
             }
-            let _ = id;
         }
         for output in outputs {
             uses[root[output.index()].index()] = KEPT;
