@@ -1,1 +1,4 @@
-//! Tests of the snapshot parts.
+//! Everything that reads outside files: real exports, all formats, hostile input.
+
+mod fixtures;
+mod placing;
