@@ -268,6 +268,7 @@ fn one(op: One, x: f64) -> f64 {
         One::Fourth => (x * x) * (x * x),
         One::Inverse => 1.0 / x,
         One::InverseSquare => 1.0 / (x * x),
+        One::Power(exponent) => exponent.power(x),
         One::Call(function) => function.value(x),
     }
 }
@@ -281,7 +282,6 @@ fn two(op: Two, a: f64, b: f64) -> f64 {
         Two::Binary(Binary::Pow) => kernel::power(a, b),
         Two::Binary(Binary::Min) => minimum(a, b),
         Two::Binary(Binary::Max) => maximum(a, b),
-        Two::GeneralPower => kernel::general_power(a, b),
         Two::Compare(op) => compare(op, a, b),
         Two::And => both(a, b),
         Two::Or => any(a, b),
@@ -425,6 +425,12 @@ fn column_one(op: One, target: &mut [f64; LANES], a: &[f64; LANES], count: usize
         One::Fourth => map(target, a, |x| (x * x) * (x * x)),
         One::Inverse => map(target, a, |x| 1.0 / x),
         One::InverseSquare => map(target, a, |x| 1.0 / (x * x)),
+        // A closure this large would not be inlined, and so not be vectorised.
+        One::Power(exponent) => {
+            for (t, a) in target.iter_mut().zip(a) {
+                *t = exponent.power(*a);
+            }
+        }
         One::Call(Function::Ln) => map(target, a, kernel::ln),
         One::Call(Function::Log2) => map(target, a, kernel::log2),
         One::Call(Function::Exp) => map(target, a, kernel::exp),
@@ -449,7 +455,6 @@ fn column_two(op: Two, target: &mut [f64; LANES], a: &[f64; LANES], b: &[f64; LA
         Two::Binary(Binary::Div) => zip(target, a, b, |x, y| x / y),
         Two::Binary(Binary::Min) => zip(target, a, b, minimum),
         Two::Binary(Binary::Max) => zip(target, a, b, maximum),
-        Two::GeneralPower => zip(target, a, b, kernel::general_power),
         Two::Compare(Relation::Less) => zip(target, a, b, |x, y| compare(Relation::Less, x, y)),
         Two::Compare(Relation::LessEqual) => zip(target, a, b, |x, y| compare(Relation::LessEqual, x, y)),
         Two::Compare(Relation::Greater) => zip(target, a, b, |x, y| compare(Relation::Greater, x, y)),

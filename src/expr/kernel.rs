@@ -202,21 +202,44 @@ pub(crate) fn power(x: f64, y: f64) -> f64 {
 /// [`power`] without its short cuts.
 #[inline(always)]
 pub(crate) fn general_power(x: f64, y: f64) -> f64 {
-    let size = positive_power(x.abs(), y);
-    let whole = y.trunc() == y;
-    // Above 2^53 every f64 is even.
-    let half = 0.5 * y;
-    let odd = whole && half.trunc() != half;
-    let value = if x > 0.0 {
-        size
-    } else if !whole {
-        f64::NAN
-    } else if odd {
-        -size
-    } else {
-        size
-    };
-    let at_zero = if y > 0.0 { 0.0 } else { f64::INFINITY };
-    let value = if x == 0.0 { at_zero } else { value };
-    if y == 0.0 && !x.is_nan() { 1.0 } else { value }
+    Exponent::new(y).power(x)
+}
+
+/// What an exponent means for negative bases and for zero, found once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Exponent {
+    y: f64,
+    /// 1, −1 or NaN: what the power of a negative base is, over that of its size.
+    negative: f64,
+    at_zero: f64,
+}
+
+impl Exponent {
+    #[inline(always)]
+    pub fn new(y: f64) -> Self {
+        let whole = y.trunc() == y;
+        // Above 2^53 every f64 is even.
+        let half = 0.5 * y;
+        let negative = match (whole, half.trunc() == half) {
+            (true, true) => 1.0,
+            (true, false) => -1.0,
+            (false, _) => f64::NAN,
+        };
+        let at_zero = if y > 0.0 {
+            0.0
+        } else if y == 0.0 {
+            1.0
+        } else {
+            f64::INFINITY
+        };
+        Exponent { y, negative, at_zero }
+    }
+
+    /// The power; without branches on y.
+    #[inline(always)]
+    pub fn power(self, x: f64) -> f64 {
+        let size = positive_power(x.abs(), self.y);
+        let value = if x < 0.0 { size * self.negative } else { size };
+        if x == 0.0 { self.at_zero } else { value }
+    }
 }

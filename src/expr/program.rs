@@ -6,6 +6,7 @@
 use super::evaluate;
 use super::function::{Binary, Function, Reduction, Relation};
 use super::graph::{Graph, Id, Node};
+use super::kernel::Exponent;
 use std::collections::HashMap;
 
 /// A register: one value per point.
@@ -23,6 +24,8 @@ pub(super) enum One {
     Fourth,
     Inverse,
     InverseSquare,
+    /// A fixed power without a short cut.
+    Power(Exponent),
     Call(Function),
 }
 
@@ -30,8 +33,6 @@ pub(super) enum One {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Two {
     Binary(Binary),
-    /// A power whose exponent is one of no short cut.
-    GeneralPower,
     Compare(Relation),
     And,
     Or,
@@ -261,9 +262,7 @@ impl Compiler<'_> {
                 };
                 match (short, self.known(b)) {
                     (Some(op), _) => Step::One(op, target, self.operand(a)),
-                    (None, Some(y)) if y != 1.0 => {
-                        Step::Two(Two::GeneralPower, target, self.operand(a), self.operand(b))
-                    }
+                    (None, Some(y)) if y != 1.0 => Step::One(One::Power(Exponent::new(y)), target, self.operand(a)),
                     _ => Step::Two(Two::Binary(Binary::Pow), target, self.operand(a), self.operand(b)),
                 }
             }
