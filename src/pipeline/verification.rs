@@ -155,10 +155,9 @@ pub fn simulate_cases(
     }
     chosen.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let systems = Systems::open(plan)?;
-    let total = chosen.len() as f64;
-    for (done, (_, index, models)) in chosen.into_iter().enumerate() {
+    for (_, index, models) in chosen {
         let Some(case) = cases.get_mut(index) else { continue };
-        progress.update(done as f64 / total, &format!("{}: simulating", case.measurement.id));
+        progress.update(1.0, &format!("{}: simulating", case.measurement.id));
         simulate_case(plan, catalog, &systems, case, &models, threads)?;
     }
     Ok(())
