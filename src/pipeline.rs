@@ -12,6 +12,7 @@
 //! | [`analysis`] | the main job |
 //! | [`survey`] | what it would do |
 //! | [`inspection`] | what `inspect` tells |
+//! | [`tables`] | cost tables for regression |
 //! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
 //! | [`progress`] | how far a long run is |
 
@@ -30,9 +31,11 @@ pub mod progress;
 pub mod sample;
 pub mod survey;
 pub mod systems;
+pub mod tables;
 pub mod verification;
 
 pub use analysis::analyze;
 pub use inspection::inspect;
 pub use measuring::measure_all;
 pub use plan::Plan;
+pub use tables::{cost_table, locate};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::output::{Cell, Table};
 use crate::report::document::Report;
+use crate::report::words;
 
 /// One row per case.
 pub fn table(report: &Report) -> Table {
@@ -18,24 +19,17 @@ pub fn table(report: &Report) -> Table {
             m.row_sparsity.value.into(),
             m.subnormalization.relative.into(),
             m.tolerance.value.into(),
-            verdict.map_or(Cell::Empty, |v| class(v.class).into()),
+            verdict.map_or(Cell::Empty, |v| v.class.name().into()),
             verdict.map_or(Cell::Empty, |v| v.against.clone().into()),
         ]);
     }
     table
 }
 
-fn class(class: crate::crossover::VerdictClass) -> String {
-    serde_json::to_value(class).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
-}
-
 /// The page of words.
 pub fn text(report: &Report, out: &Path) -> String {
-    let mut text = String::new();
-    if let Some(headline) = &report.headline {
-        text.push_str(headline);
-        text.push_str("\n\n");
-    }
+    let mut text = words::headline(report).sentence;
+    text.push_str("\n\n");
     text.push_str(&table(report).aligned());
     text.push_str(&format!("\nreport: {}\n", out.join("report.html").display()));
     text
