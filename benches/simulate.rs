@@ -39,9 +39,8 @@ fn spread(i: usize) -> f64 {
 fn walk_step(c: &mut Criterion) {
     let n = 100_000;
     let kappa = 100.0;
-    let values: Vec<f64> = (0..n)
-        .map(|i| (0.01 + 0.99 * spread(i)) * if spread(i + n) < 0.5 { -1.0 } else { 1.0 })
-        .collect();
+    let values: Vec<f64> =
+        (0..n).map(|i| (0.01 + 0.99 * spread(i)) * if spread(i + n) < 0.5 { -1.0 } else { 1.0 }).collect();
     let size = (n as f64).sqrt();
     let b: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 1.0 / size } else { -1.0 / size }).collect();
     let solution: Vec<f64> = b.iter().zip(&values).map(|(b, v)| b / v).collect();
@@ -58,7 +57,8 @@ fn walk_step(c: &mut Criterion) {
 
 fn small_solve(c: &mut Criterion) {
     // κ = 3, ε = 1e-2: degree 15, N = 8, angles and solve.
-    let diagonal: Vec<f64> = (0..8).map(|i| (1.0 / 3.0 + 2.0 / 3.0 * i as f64 / 7.0) * if i % 3 == 1 { -1.0 } else { 1.0 }).collect();
+    let diagonal: Vec<f64> =
+        (0..8).map(|i| (1.0 / 3.0 + 2.0 / 3.0 * i as f64 / 7.0) * if i % 3 == 1 { -1.0 } else { 1.0 }).collect();
     let householder = |i: usize, j: usize| f64::from(u8::from(i == j)) - 0.25;
     let h = Mat::from_fn(8, 8, |i, j| (0..8).map(|k| householder(i, k) * diagonal[k] * householder(k, j)).sum::<f64>());
     let g: Vec<f64> = (0..8).map(|i| 1.0 + i as f64).collect();
