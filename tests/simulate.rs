@@ -2,6 +2,7 @@
 
 mod adiabatic_walk;
 mod combinations;
+mod command;
 mod encodings;
 mod inversion;
 mod kernel_reflection;

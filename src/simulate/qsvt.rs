@@ -93,3 +93,10 @@ pub fn probability(instance: &Instance, values: &[f64]) -> f64 {
 pub fn uses(instance: &Instance, values: &[f64]) -> u64 {
     2 * rounds(probability(instance, values)) + 1
 }
+
+/// Queries of the circuit for ε at the instance's own success probability: degree·(2m + 1). Tables, which do not know
+/// max|p|, take an upper value for it instead.
+pub fn count_at_known_probability(instance: &Instance, eps: f64) -> u64 {
+    let p = BestRelative::for_error(instance.kappa_eff(), eps);
+    p.degree() * uses(instance, &best_relative_values(instance, &p, 1.0))
+}
