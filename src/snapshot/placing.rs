@@ -439,7 +439,7 @@ fn is_parameter_name(name: &str, signature: &HashMap<String, Placeholder>) -> bo
     }
     let leaf = name.rsplit(['.', '/']).next().unwrap_or(name);
     let known = ["weight", "bias", "in_proj_weight", "in_proj_bias", "gamma", "beta"];
-    known.contains(&leaf) && leaf != name
+    known.contains(&leaf) && (leaf != name || matches!(leaf, "weight" | "bias"))
 }
 
 fn unplaced(state: &State<'_>, name: &str, array: &Array, place: &str) -> Error {
