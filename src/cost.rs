@@ -1,4 +1,29 @@
 //! Costs of solving one measured system under every model and scenario.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `scenario` | what each scenario counts, and which models have a value in it |
+//! | `variables` | the models' variables from a measurement |
+//! | `machine` | a machine's times and rates as variables |
+//! | `assumption` | what a number rests on, in words |
+//! | `tabulate` | one row per model, scenario, quantity and machine |
+//! | `uncertainty` | distributions of the measured quantities and of the break-even points |
+
+mod assumption;
+mod machine;
+mod scenario;
+mod tabulate;
+mod uncertainty;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub use machine::{on_machine, prices};
+pub use scenario::{SCENARIOS, Scenario, check_scenarios};
+pub use tabulate::tabulate;
+pub use uncertainty::{Band, draw};
+pub use variables::{point, point_for};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,37 @@
 //! Where a quantum and a classical cost cross, and the verdict that follows.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `curve` | a cost along one variable |
+//! | `certify` | every crossing in a range, proven |
+//! | `case` | a measured case as curves: estimates, rivals, couplings |
+//! | `find` | break-even points of a case |
+//! | `verdict`, `lever` | the outcome, and what would turn it |
+//! | `relevant` | which cases are worth simulating |
+//! | `surface` | two costs over two variables |
+//! | `band` | break-even points as a distribution |
+
+mod band;
+mod case;
+mod certify;
+mod curve;
+mod find;
+mod lever;
+mod relevant;
+mod surface;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use band::break_even_band;
+pub use case::{Estimate, coupling, of_kind, quantum, rivals};
+pub use certify::{Crossing, Search, Side, search};
+pub use curve::{Cheapest, Coupling, Curve, Over};
+pub use find::{VARIABLES, find};
+pub use relevant::{Relevance, crossover_relevant};
+pub use surface::{Cost, Surface, surface};
+pub use verdict::{headline, verdicts};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +55,18 @@ pub struct CrossoverRow {
     pub high: Option<f64>,
     /// Proven by interval arithmetic.
     pub certified: bool,
+    /// `quantum` or `classical`: the cheaper one just below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheaper_below: Option<String>,
+    /// `quantum` or `classical`: the cheaper one just above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheaper_above: Option<String>,
+    /// Quantum machine whose gate time was used (also named where the gate time itself is solved for).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware_quantum: Option<String>,
+    /// Classical machine whose rates were used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware_classical: Option<String>,
     /// Range examined and what "none" means, in words.
     #[serde(default)]
     pub note: String,
@@ -59,4 +104,55 @@ pub struct Verdict {
     pub reason: String,
     /// Which variable is nearest to turning the verdict, and how far it is.
     pub nearest_lever: String,
+    /// `as published` in `paper`; empty elsewhere.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub badge: String,
+    /// The comparisons behind the class; in `paper` against the paper's rival and against the best one.
+    #[serde(default)]
+    pub outcomes: Vec<Outcome>,
+    /// The nearest crossing in each variable, nearest first.
+    #[serde(default)]
+    pub levers: Vec<Lever>,
+}
+
+/// One comparison of two times.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// Its class.
+    pub class: VerdictClass,
+    /// Quantum model.
+    pub quantum: String,
+    /// Classical model.
+    pub against: String,
+    /// Time of the quantum side.
+    pub quantum_seconds: f64,
+    /// Time of the classical side.
+    pub classical_seconds: f64,
+}
+
+/// A variable that turns a verdict when it reaches a value.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Lever {
+    /// `gate_time`, `n`, `kappa`, `d`, `eps`.
+    pub variable: String,
+    /// Its value in the case.
+    pub now: f64,
+    /// Its value at the crossing.
+    pub at: f64,
+    /// |log10(at/now)|.
+    pub decades: f64,
+    /// The crossing is proven.
+    pub certified: bool,
+}
+
+impl VerdictClass {
+    /// As written in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            VerdictClass::Excluded => "excluded",
+            VerdictClass::Unfavourable => "unfavourable",
+            VerdictClass::Undecided => "undecided",
+            VerdictClass::BreaksEven => "breaks-even",
+        }
+    }
 }

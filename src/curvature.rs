@@ -1,7 +1,70 @@
 //! Hessian, Gauss-Newton and Fisher operators, whole or by block; damping and pruning.
+//!
+//! [`Network::new`] lowers a graph with one batch and one loss and differentiates it, once for all snapshots of a run;
+//! [`Prepared::new`] evaluates it at one snapshot and opens the operators: [`Prepared::hessian`],
+//! [`Prepared::gauss_newton`], [`Prepared::empirical_fisher`], and [`Prepared::objective`] for real losses around the
+//! snapshot. All of them act on a [`Block`] of parameters.
+//!
+//! | file | what |
+//! |---|---|
+//! | `block` | which parameters a matrix is about |
+//! | `network`, `prepared` | a program for a run, its values at a snapshot |
+//! | `lanes` | products and columns by blocks of tangents over threads |
+//! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
+//! | `columns` | assembly column by column, exactly symmetric |
+//! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
+//! | `objective` | losses and gradients around a snapshot |
+//! | `damping`, `pruning` | λ and sparsification |
+
+mod assembly;
+pub mod block;
+mod columns;
+pub mod damping;
+pub mod empirical_fisher;
+pub mod gauss_newton;
+pub mod hessian;
+mod lanes;
+pub mod network;
+pub mod objective;
+pub mod prepared;
+pub mod pruning;
+
+pub use assembly::PairPlan;
+pub use block::{Block, BlockTensor, Scope};
+pub use empirical_fisher::EmpiricalFisher;
+pub use gauss_newton::GaussNewton;
+pub use hessian::Hessian;
+pub use network::Network;
+pub use objective::BlockObjective;
+pub use prepared::{Kinks, Precision, Prepared};
 
 use crate::error::Result;
+use crate::parallel::Threads;
+use crate::snapshot::array::Array;
+use crate::snapshot::loss::LossSpec;
+use crate::snapshot::onnx_graph::OnnxModel;
+use crate::snapshot::placing::Binding;
 use faer::{Mat, MatMut, MatRef};
+use std::sync::Arc;
+
+/// Lowers a graph and evaluates it at one snapshot. For several snapshots of a run keep the [`Network`] and call
+/// [`Prepared::new`] for each.
+///
+/// # Errors
+/// See [`Network::new`] and [`Prepared::new`].
+pub fn prepare<'t>(
+    model: &OnnxModel,
+    bindings: &[Binding],
+    params: &[(String, Array)],
+    batch: &[(String, Array)],
+    loss: &LossSpec,
+    precision: Precision,
+    threads: &'t Threads,
+) -> Result<Prepared<'t>> {
+    let shapes: Vec<(String, Vec<usize>)> = params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
+    let network = Arc::new(Network::new(model, bindings, &shapes, batch, loss)?);
+    Prepared::new(network, params, precision, threads)
+}
 
 /// A real symmetric matrix known by its products.
 pub trait SymmetricOperator: Sync {
@@ -19,6 +82,14 @@ pub trait SymmetricOperator: Sync {
     /// # Errors
     /// When an entry is not finite.
     fn to_dense(&self) -> Result<Mat<f64>>;
+
+    /// F (`dim × r`) with A = F·Fᵀ where the matrix is known to have a rank r below its dimension.
+    ///
+    /// # Errors
+    /// When an entry is not finite.
+    fn low_rank(&self) -> Result<Option<Mat<f64>>> {
+        Ok(None)
+    }
 }
 
 /// A loss that can really be evaluated around the snapshot; steps are restricted to the block of the case.

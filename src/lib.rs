@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod atomic;
 pub mod autodiff;
 pub mod catalog;
 pub mod cli;

@@ -1,5 +1,5 @@
 //! Parse, run, map errors to exit codes.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    breakeven::cli::main()
 }

@@ -126,9 +126,14 @@ pub struct Tolerance {
 pub struct ClassicalRun {
     /// `cg`, `cg-jacobi`, `minres`, `minres-jacobi`.
     pub solver: String,
-    /// Iterations used; `null` when it broke down (CG on an indefinite matrix) or ran out.
+    /// Iterations until the relative 2-norm error against the direct solution is at most ε (the relative residual
+    /// where no direct solution exists); `null` when it broke down (CG on an indefinite matrix) or ran out.
     pub iterations: Option<u64>,
-    /// The a-priori bound on the iterations, where one holds.
+    /// Iterations until the norm of the bound is below ε: the energy norm for CG, the residual for MINRES (with a
+    /// preconditioner in its inner product).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations_bound_norm: Option<u64>,
+    /// The a-priori bound on the iterations in that norm, where one holds.
     pub bound: Option<f64>,
     /// ‖b − Ax‖/‖b‖ reached.
     pub relative_residual: Option<f64>,
@@ -138,6 +143,59 @@ pub struct ClassicalRun {
     /// Why it stopped, when not by converging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// What pruning did to a system, beside what is measured of the pruned one.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Pruning {
+    /// `d:K`, `ratio:R` or `threshold:T`.
+    pub rule: String,
+    /// The target d, for the rules that have one; the diagonal counts towards it.
+    pub target: Option<usize>,
+    /// κ of the damped matrix without pruning, with the same λ.
+    pub kappa_unpruned: Measured,
+    /// Inertia of the damped matrix without pruning.
+    pub inertia_unpruned: Inertia,
+    /// Whether the damped matrix was positive definite before pruning.
+    pub definite_before: bool,
+    /// Whether it is so after.
+    pub definite_after: bool,
+    /// Angle between the Newton steps with and without pruning, in degrees; `null` when either matrix is singular.
+    pub step_angle_degrees: Option<f64>,
+    /// Norm of the pruned step over that of the unpruned one.
+    pub step_length_ratio: Option<f64>,
+    /// What the paper's row-wise rule does at the same target.
+    pub row_wise: Option<RowWisePruning>,
+}
+
+/// The published code's rule for comparison: every row keeps its k largest entries on its own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RowWisePruning {
+    /// Entries kept in every row.
+    pub k: usize,
+    /// ‖P − Pᵀ‖_F/‖H‖_F: the pruned matrix P is no longer symmetric.
+    pub asymmetry: f64,
+    /// Largest number of entries in a column of P.
+    pub d_column: usize,
+    /// d when (i, j) is kept if either row chose it.
+    pub d_union: usize,
+    /// d when (i, j) is kept if both rows chose it.
+    pub d_intersection: usize,
+}
+
+/// The same case measured on random halves of the batch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Subsample {
+    /// How many halves.
+    pub halves: usize,
+    /// κ of the solved matrix: median over the halves where it exists, least and greatest.
+    pub kappa: Measured,
+    /// d.
+    pub row_sparsity: Measured,
+    /// ε.
+    pub tolerance: Measured,
+    /// Halves on which the solved matrix was singular.
+    pub singular: usize,
 }
 
 /// One bin of the spectrum on a signed logarithmic axis.
@@ -214,6 +272,12 @@ pub struct Measurement {
     pub classical_runs: Vec<ClassicalRun>,
     /// Spectrum of H in bins, for the figure.
     pub spectrum: Vec<SpectrumBin>,
+    /// What pruning did; absent without pruning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruning: Option<Pruning>,
+    /// Bars over random halves of the batch; absent unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsample: Option<Subsample>,
     /// What a reader should know: degraded methods, warnings.
     pub notes: Vec<String>,
 }

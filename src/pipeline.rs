@@ -1,1 +1,41 @@
 //! The arrows in order: the only file that names every stage.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`plan`], [`options`] | what was asked, validated; the same in words |
+//! | [`opened`] | run directories, snapshots, matrices, the embedded [`sample`] |
+//! | [`jobs`] | the list of cases: blocks of snapshots, their size and work |
+//! | [`memory`] | the bytes of each stage, said beforehand |
+//! | [`measuring`] | every case measured |
+//! | [`market`], [`calibration`] | models, scenarios and machines that price the cases |
+//! | [`figures`] | the numbers behind the figures |
+//! | [`analysis`] | the main job |
+//! | [`survey`] | what it would do |
+//! | [`inspection`] | what `inspect` tells |
+//! | [`tables`] | cost tables for regression |
+//! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
+//! | [`progress`] | how far a long run is |
+
+pub mod analysis;
+pub mod calibration;
+pub mod figures;
+pub mod inspection;
+pub mod jobs;
+pub mod market;
+pub mod measuring;
+pub mod memory;
+pub mod opened;
+pub mod options;
+pub mod plan;
+pub mod progress;
+pub mod sample;
+pub mod survey;
+pub mod systems;
+pub mod tables;
+pub mod verification;
+
+pub use analysis::analyze;
+pub use inspection::inspect;
+pub use measuring::measure_all;
+pub use plan::Plan;
+pub use tables::{cost_table, locate};

@@ -1,37 +1,49 @@
 //! The verifying simulator: takes a matrix, a right-hand side and a claim; counts queries and measures the error.
+//!
+//! Cost formulas are claims; this stage runs the circuits behind them on the user's own matrices and says
+//! whether the claim holds there. Three levels, described in `docs/simulator.md`:
+//!
+//! | level | state | file |
+//! |---|---|---|
+//! | `L1` | spectrum (λ_i, ⟨v_i∣b⟩) or a Lanczos measure, plus flags | [`instance`], [`walk`], … |
+//! | `L2` | a real block encoding as a 2N×2N matrix, explicit ancillas | [`operator`], [`walk_circuit`], [`encoding`] |
+//! | `L3` | gates with quantum-signal-processing phases on the full state | [`circuit`], [`phase_factors`] |
+//!
+//! The stage's one public function is [`verify`]. Queries are counted by the oracle objects of [`oracle`]
+//! while a circuit runs, never by a formula.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub mod adiabatic;
+pub mod amplification;
+pub mod calibration;
+pub mod chebyshev;
+pub mod circuit;
+pub mod cks;
+pub mod encoding;
+pub mod fft;
+pub mod hhl;
+pub mod instance;
+pub mod inversion;
+pub mod kernel_reflection;
+pub mod lanczos_measure;
+pub mod levels;
+pub mod noise;
+pub mod norm_search;
+pub mod operator;
+pub mod oracle;
+pub mod phase_factors;
+pub mod qsvt;
+pub mod randomisation;
+pub mod refinement;
+mod row;
+pub mod solvers;
+pub mod state_vector;
+pub mod verification;
+pub mod walk;
+pub mod walk_circuit;
 
-/// One verified claim.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct SimulationRow {
-    /// Model whose formula is checked.
-    pub model: String,
-    /// `L1`, `L2`, `L3`.
-    pub level: String,
-    /// Size of the system.
-    pub n: usize,
-    /// κ of the system.
-    pub kappa: f64,
-    /// α of the encoding, absolute.
-    pub alpha: f64,
-    /// Where the right-hand side came from.
-    pub rhs: String,
-    /// Queries made by the circuit that was run.
-    pub queries_counted: u64,
-    /// The formula at this instance's κ_eff.
-    pub queries_predicted: Option<f64>,
-    /// Fewest queries that reach the target.
-    pub queries_needed: Option<u64>,
-    /// ε asked.
-    pub error_target: f64,
-    /// ε reached: 2-norm distance of the normalised, sign-aligned, post-selected states.
-    pub error_reached: Option<f64>,
-    /// Probability of the flag.
-    pub success_probability: Option<f64>,
-    /// The claim held.
-    pub passed: bool,
-    /// What the reader should know.
-    pub notes: Vec<String>,
-}
+pub use calibration::{Calibration, calibrate};
+pub use instance::{Instance, Spectrum};
+pub use oracle::Counts;
+pub use row::{Encoding, Level, Options, SimulationRow};
+pub use solvers::VERIFIABLE;
+pub use verification::{verify, verify_built};

@@ -1,1 +1,27 @@
 //! Dense row-major arrays and the kernels that the programs run on.
+//!
+//! A tensor is a plain slice beside its extents; every kernel writes one output slice and allocates nothing large.
+//! All kernels are generic over [`Real`] (`f64` and `f32`) and, but for [`gemm`](matmul::gemm), sequential: programs
+//! are spread over threads by lanes, not inside a kernel.
+//!
+//! | file | what |
+//! |---|---|
+//! | `real` | the scalar trait |
+//! | `strides` | extents, strides and collapsed loops over broadcast operands |
+//! | `elementwise` | maps with one, two and three operands |
+//! | `reduce` | sums over axes |
+//! | `softmax` | softmax, log-sum-exp, cross-entropy rows, argmax masks |
+//! | `layout` | axis permutations |
+//! | `index` | gather and scatter-add by a constant index map |
+//! | `matmul` | batched products by faer |
+
+pub mod elementwise;
+pub mod index;
+pub mod layout;
+pub mod matmul;
+pub mod real;
+pub mod reduce;
+pub mod softmax;
+pub mod strides;
+
+pub use real::Real;

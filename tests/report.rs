@@ -1,1 +1,7 @@
 //! Tests of the report parts.
+
+mod files;
+mod hostile;
+mod layout;
+mod preview;
+mod synthetic;

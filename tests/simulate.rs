@@ -1,1 +1,14 @@
 //! Tests of the simulate parts.
+
+mod adiabatic_walk;
+mod combinations;
+mod encodings;
+mod inversion;
+mod kernel_reflection;
+mod levels;
+mod measure;
+mod noise;
+mod paths;
+mod phases;
+mod support;
+mod verify;

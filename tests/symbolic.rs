@@ -1,1 +1,3 @@
 //! Tests of the symbolic parts.
+
+mod expr;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::CostRow;
 use crate::crossover::{CrossoverRow, Verdict};
 use crate::measurement::Measurement;
+use crate::report::figure_data::{FigureData, Side};
 use crate::simulate::SimulationRow;
 
 /// Version of the JSON layout; additive changes only within a major version.
@@ -22,6 +23,74 @@ pub struct Report {
     pub provenance: Provenance,
     /// One entry per snapshot and block.
     pub cases: Vec<Case>,
+    /// What was analysed: the run directory's or the matrix's name.
+    #[serde(default)]
+    pub title: String,
+    /// The verdict in one sentence, where the pipeline has a better one than the report composes from the verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<String>,
+    /// The models that the costs come from.
+    #[serde(default)]
+    pub models: Vec<ModelNote>,
+    /// The machines that turned operations into seconds.
+    #[serde(default)]
+    pub machines: Vec<MachineNote>,
+    /// Curves, maps and bars that were computed for the figures.
+    #[serde(default)]
+    pub figures: FigureData,
+    /// What a reader should know about the whole run.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What the report says about a cost model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ModelNote {
+    /// Model id.
+    pub id: String,
+    /// What it is, in words.
+    pub title: String,
+    /// Quantum or classical.
+    pub side: Side,
+    /// `verified` or `unverified` in any case; everything but `verified` is marked in the report.
+    pub status: String,
+    /// On what the status rests.
+    #[serde(default)]
+    pub status_why: String,
+    /// Its main formula as text.
+    #[serde(default)]
+    pub formula: String,
+    /// Source with equation or theorem.
+    pub cite: String,
+    /// What it leaves out.
+    #[serde(default)]
+    pub omits: Vec<String>,
+}
+
+/// What the report says about a machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MachineNote {
+    /// Hardware id.
+    pub id: String,
+    /// What it is, in words.
+    pub title: String,
+    /// Quantum or classical.
+    pub side: Side,
+    /// Seconds for one gate or query step.
+    #[serde(default)]
+    pub gate_time: Option<f64>,
+    /// Sustained floating-point operations in a second, dense work.
+    #[serde(default)]
+    pub flops_per_second: Option<f64>,
+    /// The same for products with a stored matrix, where memory is the limit.
+    #[serde(default)]
+    pub matvec_flops_per_second: Option<f64>,
+    /// What pricing on it rests on.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
+    /// Source of its numbers.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// The program that made a report.

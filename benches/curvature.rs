@@ -1,0 +1,151 @@
+//! Assembly and products of curvature matrices, timed on a run directory, for comparison with the peers.
+//!
+//! `benches/peers/curvature.py` calls this program beside the peers on the same weights, batch, precision and threads:
+//!
+//! ```text
+//! cargo bench --bench curvature -- make mlp:784-16-16-10 2048 DIR        writes a run directory
+//! cargo bench --bench curvature -- hessian DIR f32|f64 THREADS REPEATS    seconds per full Hessian
+//! cargo bench --bench curvature -- product DIR f32|f64 THREADS REPEATS LANES
+//! ```
+//!
+//! Without arguments it assembles one small Hessian, so that `cargo bench` stays short.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use breakeven::curvature::{Block, Network, Precision, Prepared, SymmetricOperator};
+use breakeven::parallel::Threads;
+use breakeven::snapshot::array::{Array, Dtype, Values};
+use breakeven::snapshot::{Input, OpenOptions, write};
+use faer::{Mat, MatMut};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => {
+            let folder = tempfile::tempdir()?;
+            make("mlp:64-16-10", 256, folder.path(), None)?;
+            hessian(folder.path(), "f64", 0, 3)
+        }
+        ["make", network, batch, folder] => make(network, batch.parse()?, Path::new(folder), None),
+        ["make", network, batch, folder, data] => make(network, batch.parse()?, Path::new(folder), Some(data)),
+        ["hessian", folder, precision, threads, repeats] => {
+            hessian(Path::new(folder), precision, threads.parse()?, repeats.parse()?)
+        }
+        ["product", folder, precision, threads, repeats, lanes] => {
+            product(Path::new(folder), precision, threads.parse()?, repeats.parse()?, lanes.parse()?)
+        }
+        _ => Err("see the head of benches/curvature.rs".into()),
+    }
+}
+
+/// Writes graph, weights (seed 0), batch and loss of a fresh network; MLPs whose input no data set fits get Gaussian
+/// inputs.
+fn make(network: &str, batch: usize, folder: &Path, data: Option<&str>) -> Outcome {
+    use breakeven::train::{data, network::Interface, network::Network, onnx_writer};
+    let parsed = Network::parse(network)?;
+    let (x, y, interface) = match (data, &parsed) {
+        (Some(source), _) => {
+            let d = data::load(source, &parsed, batch, 0)?;
+            (d.x, d.y, d.interface)
+        }
+        (None, Network::Mlp(widths, _)) => {
+            let (features, classes) = (widths[0], widths[widths.len() - 1]);
+            let mut state = 1u64;
+            let mut uniform = move || {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 40) as f32 / (1u64 << 24) as f32
+            };
+            let x = (0..batch * features).map(|_| f64::from(uniform() * 2.0 - 1.0)).collect();
+            let y = (0..batch).map(|i| (i * 7 % classes) as i64).collect();
+            (
+                Array { dtype: Dtype::F32, shape: vec![batch, features], values: Values::Float(x) },
+                Array { dtype: Dtype::I64, shape: vec![batch], values: Values::Int(y) },
+                Interface::Vectors { features, side: None, classes },
+            )
+        }
+        _ => return Err("name a data set".into()),
+    };
+    let (model, params) = parsed.build(&interface, 0)?;
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("model.onnx"), onnx_writer::to_bytes(&model, "bench"))?;
+    let views: Vec<write::Tensor<'_>> =
+        params.iter().map(|(name, a)| (name.as_str(), a.shape.as_slice(), a.floats().unwrap_or_default())).collect();
+    std::fs::write(folder.join("step_0000.safetensors"), write::safetensors(&views, write::Width::F32)?)?;
+    let npy = |a: &Array| match &a.values {
+        Values::Int(list) => write::npy_ints(&a.shape, list),
+        _ => write::npy(&a.shape, a.floats().unwrap_or_default(), write::Width::F32),
+    };
+    std::fs::write(folder.join("batch.npz"), write::npz(&[("x", npy(&x)), ("y", npy(&y))])?)?;
+    Ok(())
+}
+
+/// Opens a run directory at its last snapshot and hands it to `work`.
+fn with_run(folder: &Path, precision: &str, threads: usize, work: impl FnOnce(&Prepared<'_>) -> Outcome) -> Outcome {
+    let Input::Run(run) = breakeven::snapshot::open(folder, &OpenOptions::default())? else {
+        return Err("not a run directory".into());
+    };
+    let threads = Threads::new(threads)?;
+    let precision = if precision == "f32" { Precision::F32 } else { Precision::F64 };
+    let snapshot = run.snapshots.last().ok_or("no snapshot")?;
+    let shapes: Vec<(String, Vec<usize>)> = snapshot.params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
+    let mut batch = run.batch.inputs.clone();
+    batch.extend(run.batch.target.clone());
+    let network = Arc::new(Network::new(&run.model, &run.bindings, &shapes, &batch, &run.loss)?);
+    let prepared = Prepared::new(network, &snapshot.params, precision, &threads)?;
+    work(&prepared)
+}
+
+fn hessian(folder: &Path, precision: &str, threads: usize, repeats: usize) -> Outcome {
+    with_run(folder, precision, threads, |prepared| {
+        let block = Block::full(prepared.network().params());
+        let n = block.len;
+        let mut seconds = Vec::new();
+        for _ in 0..repeats {
+            let start = Instant::now();
+            let hessian = prepared.hessian(&block);
+            if precision == "f32" {
+                let mut out = vec![0.0f32; n * n];
+                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
+                black_box(&out);
+            } else {
+                let mut out = vec![0.0f64; n * n];
+                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
+                black_box(&out);
+            }
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        let flops: f64 = prepared.hessian(&block).plan().iter().map(|p| p.flops).sum();
+        print("hessian", n, &seconds, flops);
+        Ok(())
+    })
+}
+
+fn product(folder: &Path, precision: &str, threads: usize, repeats: usize, lanes: usize) -> Outcome {
+    with_run(folder, precision, threads, |prepared| {
+        let block = Block::full(prepared.network().params());
+        let hessian = prepared.hessian(&block);
+        let x = Mat::from_fn(block.len, lanes, |i, j| ((i * 31 + j * 17) % 101) as f64 / 101.0 - 0.5);
+        let mut y = Mat::zeros(block.len, lanes);
+        hessian.apply_many(x.as_ref(), y.as_mut())?;
+        let mut seconds = Vec::new();
+        for _ in 0..repeats {
+            let start = Instant::now();
+            hessian.apply_many(x.as_ref(), y.as_mut())?;
+            black_box(&y);
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        print("product", block.len, &seconds, (hessian.product_flops() * lanes as u64) as f64);
+        Ok(())
+    })
+}
+
+fn print(what: &str, n: usize, seconds: &[f64], flops: f64) {
+    let list: Vec<String> = seconds.iter().map(|s| format!("{s:e}")).collect();
+    println!("{{\"what\": \"{what}\", \"n\": {n}, \"flops\": {flops:e}, \"seconds\": [{}]}}", list.join(", "));
+}

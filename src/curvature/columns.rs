@@ -1,0 +1,200 @@
+//! Operators whose products come from tangents of parameters, and their assembly column by column.
+
+use super::SymmetricOperator;
+use super::block::Block;
+use super::lanes::{Linear, Part};
+use super::prepared::{Precision, Prepared};
+use crate::error::{Error, Result};
+use crate::graph::{NodeId, Program};
+use crate::tensor::Real;
+use faer::{Mat, MatMut, MatRef};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Appends the products with the tangents of some parameters: given (parameter, tangent) pairs and the parameters whose
+/// rows are wanted, the rows as nodes.
+pub(super) type Products = fn(&Prepared<'_>, &mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>>;
+
+/// A linear map in the scalar of the program.
+enum Map {
+    F64(Linear<f64>),
+    F32(Linear<f32>),
+}
+
+/// A symmetric matrix over a block, known by its products with tangents.
+pub(super) struct Columns<'p> {
+    prepared: &'p Prepared<'p>,
+    block: Block,
+    products: Products,
+    whole: OnceLock<Map>,
+}
+
+impl<'p> Columns<'p> {
+    pub fn new(prepared: &'p Prepared<'p>, block: &Block, products: Products) -> Self {
+        Columns { prepared, block: block.clone(), products, whole: OnceLock::new() }
+    }
+
+    pub fn dim(&self) -> usize {
+        self.block.len
+    }
+
+    pub fn prepared(&self) -> &'p Prepared<'p> {
+        self.prepared
+    }
+
+    pub fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// The map from tangents of the tensors `from` to the rows of the tensors `to` (positions in the block).
+    fn map(&self, from: &[usize], to: &[usize]) -> Map {
+        let network = &self.prepared.network;
+        let mut program = network.lowered.program.clone();
+        let mut seeds = Vec::new();
+        let mut inputs = Vec::new();
+        for &i in from {
+            let t = &self.block.tensors[i];
+            let node = network.lowered.params[t.index];
+            let tangent = program.tangent(&t.shape);
+            seeds.push((node, tangent));
+            inputs.push(Part { node: Some(tangent), offset: t.offset, size: t.size });
+        }
+        let wanted: Vec<usize> = to.iter().map(|&i| self.block.tensors[i].index).collect();
+        let rows = (self.products)(self.prepared, &mut program, &seeds, &wanted);
+        let outputs = to
+            .iter()
+            .zip(rows)
+            .map(|(&i, node)| Part { node, offset: self.block.tensors[i].offset, size: self.block.tensors[i].size })
+            .collect();
+        let threads = self.prepared.threads;
+        let leaves = &self.prepared.leaves;
+        match self.prepared.precision {
+            Precision::F64 => Map::F64(Linear::new(program, leaves, &inputs, outputs, threads)),
+            Precision::F32 => Map::F32(Linear::new(program, leaves, &inputs, outputs, threads)),
+        }
+    }
+
+    fn whole(&self) -> &Map {
+        self.whole.get_or_init(|| {
+            let all: Vec<usize> = (0..self.block.tensors.len()).collect();
+            self.map(&all, &all)
+        })
+    }
+
+    /// Floating-point operations of one product.
+    pub fn flops(&self) -> u64 {
+        match self.whole() {
+            Map::F64(map) => map.flops(),
+            Map::F32(map) => map.flops(),
+        }
+    }
+
+    pub fn apply_many(&self, x: MatRef<'_, f64>, y: MatMut<'_, f64>) -> Result<()> {
+        let n = self.dim();
+        if x.nrows() != n || y.nrows() != n || x.ncols() != y.ncols() {
+            return Err(Error::usage(
+                "curvature::shape",
+                format!("block `{}`", self.block.name),
+                format!(
+                    "a product of {}×{} into {}×{} with a matrix of {n} rows",
+                    x.nrows(),
+                    x.ncols(),
+                    y.nrows(),
+                    y.ncols()
+                ),
+                "",
+            ));
+        }
+        match self.whole() {
+            Map::F64(map) => map.apply(x, y, self.prepared.threads),
+            Map::F32(map) => map.apply(x, y, self.prepared.threads),
+        }
+    }
+
+    /// The whole matrix; see [`Columns::fill`].
+    pub fn to_dense(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
+        let mut h = Mat::<f64>::zeros(self.dim(), self.dim());
+        self.fill(h.as_mut(), &|_, _| false, progress)?;
+        Ok(h)
+    }
+
+    /// Writes the blocks of all pairs of tensors (positions in the block) that are not `skip`ped. Between two tensors
+    /// only one of the two off-diagonal blocks is computed (seeded at the smaller tensor) and mirrored; the diagonal
+    /// block of a tensor is replaced by its symmetric part.
+    pub fn fill<U: Real>(
+        &self,
+        mut h: MatMut<'_, U>,
+        skip: &dyn Fn(usize, usize) -> bool,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<()> {
+        let tensors = &self.block.tensors;
+        let after = |p: usize, q: usize| (tensors[q].size, q) >= (tensors[p].size, p) && !skip(p, q);
+        let maps: Vec<Vec<usize>> =
+            (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| after(p, q)).collect()).collect();
+        let rows = |to: &[usize]| to.iter().map(|&q| tensors[q].size as u64).sum::<u64>();
+        let total: u64 = maps.iter().enumerate().map(|(p, to)| tensors[p].size as u64 * rows(to)).sum();
+        let spent = AtomicU64::new(0);
+        for (p, to) in maps.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
+            let t = &tensors[p];
+            let rows = rows(to);
+            let done = |columns: usize| {
+                let entries = columns as u64 * rows;
+                progress(spent.fetch_add(entries, Ordering::Relaxed) + entries, total);
+            };
+            let columns = h.as_mut().subcols_mut(t.offset, t.size);
+            match self.map(&[p], to) {
+                Map::F64(map) => map.each(columns, self.prepared.threads, &unit, &done)?,
+                Map::F32(map) => map.each(columns, self.prepared.threads, &unit, &done)?,
+            }
+        }
+        for (p, to) in maps.iter().enumerate() {
+            for &q in to {
+                mirror(h.as_mut(), &tensors[p], &tensors[q], p == q);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The i-th unit vector.
+fn unit<T: Real>(i: usize, tangent: &mut [T]) {
+    tangent.fill(T::ZERO);
+    if let Some(one) = tangent.get_mut(i) {
+        *one = T::ONE;
+    }
+}
+
+/// Copies the computed block (rows of q, columns of p) to its mirror image; averages where they are the same.
+fn mirror<U: Real>(mut h: MatMut<'_, U>, p: &super::block::BlockTensor, q: &super::block::BlockTensor, same: bool) {
+    const TILE: usize = 32;
+    for j0 in (0..p.size).step_by(TILE) {
+        for i0 in (0..q.size).step_by(TILE) {
+            for j in j0..(j0 + TILE).min(p.size) {
+                for i in i0..(i0 + TILE).min(q.size) {
+                    let (row, column) = (q.offset + i, p.offset + j);
+                    if !same {
+                        h[(column, row)] = h[(row, column)];
+                    } else if i > j {
+                        let mean = U::of(0.5) * (h[(row, column)] + h[(column, row)]);
+                        h[(row, column)] = mean;
+                        h[(column, row)] = mean;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl SymmetricOperator for Columns<'_> {
+    fn dim(&self) -> usize {
+        self.dim()
+    }
+
+    fn apply_many(&self, x: MatRef<'_, f64>, y: MatMut<'_, f64>) -> Result<()> {
+        self.apply_many(x, y)
+    }
+
+    fn to_dense(&self) -> Result<Mat<f64>> {
+        self.to_dense(&|_, _| {})
+    }
+}

@@ -1,0 +1,234 @@
+//! A network at one snapshot: loss, gradient, kinks, and the door to the curvature operators.
+
+use super::block::{Block, Scope};
+use super::empirical_fisher::EmpiricalFisher;
+use super::gauss_newton::GaussNewton;
+use super::hessian::Hessian;
+use super::network::Network;
+use super::objective::BlockObjective;
+use crate::error::{Error, Result};
+use crate::graph::execute::{Leaves, Primal};
+use crate::parallel::Threads;
+use crate::snapshot::array::{Array, Values};
+use crate::tensor::Real;
+use std::sync::Arc;
+
+/// The scalar in which products with a curvature matrix are computed.
+///
+/// Loss, gradient and all values that do not depend on tangents (once per snapshot) are always computed in double
+/// precision: in single precision a pre-activation near 0 may flip its ReLU, and small gradients drown in rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// IEEE double.
+    F64,
+    /// Tangents in IEEE single, on values rounded from double precision; results are widened.
+    F32,
+}
+
+/// Values whose sign decides a derivative, and how many of them lie so near 0 that single precision may decide wrongly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kinks {
+    /// Arguments of ReLU, steps and absolute values that were seen.
+    pub total: usize,
+    /// Those with |z| ≤ 2⁻²³·max|z| of their tensor, exact zeros included.
+    pub near: usize,
+    /// Those that are exactly 0 (their derivative is taken as 0).
+    pub zero: usize,
+}
+
+/// A network at one snapshot.
+#[derive(Debug)]
+pub struct Prepared<'t> {
+    pub(super) network: Arc<Network>,
+    pub(super) threads: &'t Threads,
+    pub(super) leaves: Leaves<f64>,
+    pub(super) precision: Precision,
+    loss: f64,
+    gradient: Vec<f64>,
+    kinks: Kinks,
+}
+
+impl<'t> Prepared<'t> {
+    /// Evaluates loss and gradient twice and keeps them.
+    ///
+    /// `params` are the tensors of the snapshot in the network's order.
+    ///
+    /// # Errors
+    /// When a tensor is missing, has other extents, is not floating point or not finite; when loss or gradient are not
+    /// finite; when two passes give two losses.
+    pub fn new(
+        network: Arc<Network>,
+        params: &[(String, Array)],
+        precision: Precision,
+        threads: &'t Threads,
+    ) -> Result<Self> {
+        let values = values(&network, params)?;
+        let leaves = Leaves { params: values, inputs: network.inputs.clone() };
+        let (loss, gradient, kinks) = evaluate(&network, &leaves, threads)?;
+        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The scalar of the products.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The loss and its gradient over all parameters, in state_dict order, each tensor row-major.
+    pub fn loss_and_gradient(&self) -> (f64, &[f64]) {
+        (self.loss, &self.gradient)
+    }
+
+    /// The gradient over a block.
+    pub fn block_gradient(&self, block: &Block) -> Vec<f64> {
+        let mut offsets = vec![0; self.network.params.len() + 1];
+        for (i, (_, shape)) in self.network.params.iter().enumerate() {
+            offsets[i + 1] = offsets[i] + shape.iter().product::<usize>();
+        }
+        block
+            .tensors
+            .iter()
+            .flat_map(|t| &self.gradient[offsets[t.index]..offsets[t.index] + t.size])
+            .copied()
+            .collect()
+    }
+
+    /// How many values lie on a kink of the loss.
+    pub fn kinks(&self) -> Kinks {
+        self.kinks
+    }
+
+    /// The blocks of a scope, in state_dict order.
+    ///
+    /// # Errors
+    /// When the scope names a tensor or module that does not exist.
+    pub fn blocks(&self, scope: &Scope) -> Result<Vec<Block>> {
+        self.network.blocks(scope)
+    }
+
+    /// The exact Hessian of the loss over a block.
+    pub fn hessian(&self, block: &Block) -> Hessian<'_> {
+        Hessian::new(self, block)
+    }
+
+    /// The generalised Gauss-Newton matrix over a block.
+    ///
+    /// # Errors
+    /// When the graph computes its loss itself, so that there is no output to linearise at.
+    pub fn gauss_newton(&self, block: &Block) -> Result<GaussNewton<'_>> {
+        GaussNewton::new(self, block)
+    }
+
+    /// The empirical Fisher matrix over a block.
+    ///
+    /// # Errors
+    /// When the graph computes its loss itself, so that there are no samples; when a gradient is not finite.
+    pub fn empirical_fisher(&self, block: &Block) -> Result<EmpiricalFisher> {
+        EmpiricalFisher::new(self, block)
+    }
+
+    /// The loss around the snapshot, steps restricted to a block.
+    pub fn objective(&self, block: &Block) -> BlockObjective<'_> {
+        BlockObjective::new(self, block)
+    }
+}
+
+/// The snapshot's values in the network's order, checked.
+fn values(network: &Network, params: &[(String, Array)]) -> Result<Vec<Vec<f64>>> {
+    let mut out = Vec::with_capacity(network.params.len());
+    for (name, shape) in &network.params {
+        let place = format!("parameter `{name}`");
+        let Some((_, array)) = params.iter().find(|(n, _)| n == name) else {
+            return Err(Error::input(
+                "snapshot::missing",
+                place,
+                "is not in the snapshot",
+                "store all of the state_dict",
+            ));
+        };
+        if array.shape != *shape {
+            return Err(Error::input(
+                "snapshot::shape",
+                place,
+                format!("has extents {:?}, the other snapshots {shape:?}", array.shape),
+                "keep the snapshots of one network in a folder",
+            ));
+        }
+        let Values::Float(x) = &array.values else {
+            return Err(Error::input(
+                "snapshot::dtype",
+                place,
+                format!("is {:?}: integer and boolean parameters have no derivative", array.dtype),
+                "leave counters and masks out of the snapshot",
+            ));
+        };
+        if let Some(i) = x.iter().position(|v| !v.is_finite()) {
+            return Err(Error::input(
+                "snapshot::not_finite",
+                place,
+                format!("element {i} is {}", x[i]),
+                "the run has diverged; take an earlier snapshot",
+            ));
+        }
+        out.push(x.clone());
+    }
+    Ok(out)
+}
+
+/// Loss, gradient and kinks, after a second pass has given the same loss.
+fn evaluate(network: &Network, leaves: &Leaves<f64>, threads: &Threads) -> Result<(f64, Vec<f64>, Kinks)> {
+    let schedule = &network.gradient_schedule;
+    let mut primal = Primal::new(schedule, leaves.clone());
+    threads.run(|| primal.run(schedule, threads.faer()));
+    let loss = primal.output(schedule, 0)[0];
+    let mut second = Primal::new(&network.loss_schedule, leaves.clone());
+    threads.run(|| second.run(&network.loss_schedule, threads.faer()));
+    let again = second.output(&network.loss_schedule, 0)[0];
+    finite("loss", &[loss])?;
+    if loss.to_bits() != again.to_bits() {
+        return Err(Error::input(
+            "curvature::two_losses",
+            "graph",
+            format!("two passes give two losses, {loss} and {again}"),
+            "export the model in inference form (model.eval())",
+        ));
+    }
+    let mut gradient = Vec::with_capacity(network.len());
+    let mut next = 1;
+    for ((name, shape), node) in network.params.iter().zip(&network.gradients) {
+        if node.is_some() {
+            let g = primal.output(schedule, next);
+            next += 1;
+            finite(&format!("gradient of `{name}`"), g)?;
+            gradient.extend_from_slice(g);
+        } else {
+            gradient.resize(gradient.len() + shape.iter().product::<usize>(), 0.0);
+        }
+    }
+    let mut kinks = Kinks::default();
+    for i in next..next + network.lowered.kinks.len() {
+        let z = primal.output(schedule, i);
+        let top = z.iter().map(|v| v.abs()).fold(0.0, f64::max);
+        kinks.total += z.len();
+        kinks.near += z.iter().filter(|v| v.abs() <= top * f64::from(f32::EPSILON)).count();
+        kinks.zero += z.iter().filter(|v| **v == 0.0).count();
+    }
+    Ok((loss, gradient, kinks))
+}
+
+/// Refuses infinities and NaN.
+pub(super) fn finite<T: Real>(what: &str, values: &[T]) -> Result<()> {
+    match values.iter().position(|v| !v.finite()) {
+        None => Ok(()),
+        Some(i) => Err(Error::input(
+            "curvature::not_finite",
+            what,
+            format!("element {i} is {}", values[i].wide()),
+            "the run has diverged there; take an earlier snapshot, or f64 instead of f32",
+        )),
+    }
+}

@@ -1,0 +1,43 @@
+//! The main job: measured, priced, compared, verified, as one report.
+
+use super::figures::figures;
+use super::market::Market;
+use super::measuring::{measure_all, precision_of};
+use super::plan::Plan;
+use super::progress::Progress;
+use crate::error::Result;
+use crate::parallel::Threads;
+use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
+
+/// Everything that the plan asks, as a report.
+///
+/// # Errors
+/// Whatever a stage meets.
+pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Result<Report> {
+    // Before the long run: a faulty model file or an unknown machine is found now.
+    let market = Market::open(plan, threads)?;
+    let measured = measure_all(plan, threads, progress)?;
+    let cases: Vec<Case> = measured.cases.into_iter().map(|m| market.price(m)).collect();
+    let figures = figures(&market, &cases);
+    let mut inputs = measured.inputs;
+    inputs.extend(market.inputs());
+    Ok(Report {
+        schema_version: SCHEMA_VERSION.into(),
+        tool: Tool { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
+        provenance: Provenance {
+            inputs,
+            seed: plan.seed,
+            threads: threads.count(),
+            precision: precision_of(plan).into(),
+            hardware: market.machines.clone(),
+            options: measured.options,
+        },
+        cases,
+        title: measured.title,
+        headline: None,
+        models: market.model_notes(),
+        machines: market.machine_notes(),
+        figures,
+        notes: measured.notes,
+    })
+}

@@ -1,0 +1,162 @@
+//! The memory plan: bytes of each stage, said beforehand, and the refusal when they do not fit.
+
+use crate::error::{Error, Result};
+
+/// Bytes of one double.
+const DOUBLE: f64 = 8.0;
+
+/// N × N doubles alive at once in the dense route: H, the solved matrix, eigenvectors or factor, and workspace.
+const DENSE_COPIES: f64 = 5.0;
+
+/// Columns of a product in flight, per thread.
+const LANES: f64 = 64.0;
+
+/// What a case needs, by stage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MemoryPlan {
+    /// Size of the system.
+    pub n: usize,
+    /// The matrix and its differentiation.
+    pub assembly: f64,
+    /// Spectrum, inertia, sparsity and the solvers.
+    pub measurement: f64,
+}
+
+/// What one forward pass keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Footprint {
+    /// Doubles of all intermediate values of one pass over the batch.
+    pub activations: f64,
+    /// Parameters of the whole network.
+    pub parameters: f64,
+}
+
+impl MemoryPlan {
+    /// The plan of a dense N × N case; `footprint` is that of the program, zero for a plain matrix.
+    pub fn dense(n: usize, footprint: Footprint) -> Self {
+        let square = DOUBLE * (n as f64) * (n as f64);
+        // Primal, adjoint and their tangents in blocks of lanes.
+        let passes = DOUBLE * (footprint.activations * (2.0 + 2.0 * LANES) + footprint.parameters * (2.0 + LANES));
+        MemoryPlan { n, assembly: square + passes, measurement: DENSE_COPIES * square }
+    }
+
+    /// Bytes at the highest point.
+    pub fn peak(&self) -> f64 {
+        self.assembly.max(self.measurement)
+    }
+
+    /// One line for stderr.
+    pub fn describe(&self) -> String {
+        format!(
+            "N = {}: {} for the matrix, {} for its spectrum and solvers; peak {}",
+            self.n,
+            bytes(self.assembly),
+            bytes(self.measurement),
+            bytes(self.peak())
+        )
+    }
+
+    /// Refuses a plan above the limit.
+    ///
+    /// # Errors
+    /// Exit 4, naming N, the bytes, the largest N that fits and the alternative.
+    pub fn check(&self, place: &str, limit: Option<u64>, footprint: Footprint, alternative: &str) -> Result<()> {
+        let Some(limit) = limit else { return Ok(()) };
+        if self.peak() <= limit as f64 {
+            return Ok(());
+        }
+        let fits = largest_dense(limit, footprint);
+        let largest = if fits == 0 { "no N fits".to_string() } else { format!("the largest N that fits is {fits}") };
+        Err(Error::resource(
+            "pipeline::memory",
+            place,
+            format!(
+                "N = {} needs {} ({} bytes), but only {} may be used; {largest}",
+                self.n,
+                bytes(self.peak()),
+                self.peak(),
+                bytes(limit as f64),
+            ),
+            alternative,
+        ))
+    }
+}
+
+/// The largest N whose dense plan stays within `limit` bytes.
+pub fn largest_dense(limit: u64, footprint: Footprint) -> usize {
+    let (mut low, mut high) = (0usize, 1usize << 26);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if MemoryPlan::dense(middle, footprint).peak() <= limit as f64 {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+/// Bytes in binary units, three digits.
+pub fn bytes(x: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut size = x.max(0.0);
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || size >= 99.95 { 0 } else { 1 };
+    format!("{size:.decimals$} {}", units[unit])
+}
+
+/// What the machine can still give, where the operating system says so (Linux): the free memory, or what the
+/// control group leaves.
+pub fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let read = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let group = match (read("/sys/fs/cgroup/memory.max"), read("/sys/fs/cgroup/memory.current")) {
+        (Some(most), Some(used)) => most.saturating_sub(used),
+        _ => u64::MAX,
+    };
+    Some((kib * 1024).min(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_n_fits_and_the_next_does_not() {
+        for limit in [1u64 << 20, 1 << 30, 8 << 30] {
+            for footprint in [Footprint::default(), Footprint { activations: 1e2, parameters: 500.0 }] {
+                let n = largest_dense(limit, footprint);
+                assert!(n > 0);
+                assert!(MemoryPlan::dense(n, footprint).peak() <= limit as f64);
+                assert!(MemoryPlan::dense(n + 1, footprint).peak() > limit as f64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_everything() {
+        let plan = MemoryPlan::dense(10_000, Footprint::default());
+        assert_eq!(plan.peak(), 5.0 * 8e8);
+        let error = plan.check("RUN", Some(1 << 30), Footprint::default(), "use --scope layers").expect_err("too big");
+        assert_eq!(error.class, crate::error::Class::Resource);
+        let text = error.to_string();
+        for part in ["10000", "3.7 GiB", "4000000000 bytes", "1.0 GiB", "5181", "--scope layers"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(plan.check("RUN", None, Footprint::default(), "").is_ok());
+    }
+
+    #[test]
+    fn bytes_read_well() {
+        assert_eq!(bytes(512.0), "512 B");
+        assert_eq!(bytes(1024.0 * 1024.0), "1.0 MiB");
+        assert_eq!(bytes(1e12), "931 GiB");
+        assert_eq!(bytes(1000.0 * 1024.0 * 1024.0), "1.0 GiB");
+    }
+}

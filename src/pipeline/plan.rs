@@ -1,0 +1,269 @@
+//! What an analysis will do, validated: the options of the command line and their defaults, as plain data.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+pub use crate::curvature::damping::DampingRule;
+pub use crate::curvature::{Precision, Scope};
+
+/// Where the systems come from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Input {
+    /// The training run embedded in the program.
+    #[default]
+    Sample,
+    /// Run directories, single snapshots or matrices.
+    Paths(Vec<PathBuf>),
+}
+
+/// Everything that `analyze` and `measure` were asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The systems.
+    pub input: Input,
+    /// The graph, when a folder has several.
+    pub graph: Option<PathBuf>,
+    /// The batch, when a folder has several.
+    pub batch: Option<PathBuf>,
+    /// A glob over the file names of the snapshots.
+    pub snapshots: Option<String>,
+    /// The right-hand side of a plain matrix.
+    pub rhs: Option<PathBuf>,
+    /// Which matrix.
+    pub curvature: Curvature,
+    /// Which blocks; `None`: full while N ≤ 6,000, else layers.
+    pub scope: Option<Scope>,
+    /// λ; `None`: relative:5e-3 for snapshots, none for matrices.
+    pub damping: Option<DampingRule>,
+    /// Entries dropped before damping.
+    pub prune: PruneRule,
+    /// Arithmetic of the curvature; `None`: f64.
+    pub precision: Option<Precision>,
+    /// Hardware ids; empty: the default pair.
+    pub hardware: Vec<String>,
+    /// Scenario ids; empty: all in the build.
+    pub scenarios: Vec<String>,
+    /// A folder of the user's own models and hardware.
+    pub models: Option<PathBuf>,
+    /// Which cases the simulator takes.
+    pub simulate: Simulate,
+    /// Factor by which the range of gate times is widened on both sides to find the crossover-relevant cases.
+    pub simulate_band: f64,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Bytes that may be used; `None`: no limit is known.
+    pub max_memory: Option<u64>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            input: Input::Sample,
+            graph: None,
+            batch: None,
+            snapshots: None,
+            rhs: None,
+            curvature: Curvature::Hessian,
+            scope: None,
+            damping: None,
+            prune: PruneRule::None,
+            precision: None,
+            hardware: Vec::new(),
+            scenarios: Vec::new(),
+            models: None,
+            simulate: Simulate::Auto,
+            simulate_band: 10.0,
+            seed: 0,
+            max_memory: None,
+        }
+    }
+}
+
+/// The full scope is the default up to this size.
+pub const FULL_SCOPE_LIMIT: usize = 6_000;
+
+/// Which symmetric matrix of the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curvature {
+    /// The exact Hessian.
+    #[default]
+    Hessian,
+    /// Jᵀ·(∂²ℓ/∂z²)·J over the batch.
+    Ggn,
+    /// Σ g_i·g_iᵀ over the samples of the batch.
+    EmpiricalFisher,
+}
+
+/// Which entries are dropped before damping.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum PruneRule {
+    /// All are kept.
+    #[default]
+    None,
+    /// At most d entries in every row and column.
+    RowCount(usize),
+    /// This fraction of the entries, the largest.
+    Ratio(f64),
+    /// Those with |h_ij| > threshold·max|h_ij|.
+    Threshold(f64),
+}
+
+/// Which cases the simulator takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Simulate {
+    /// Those that are crossover-relevant.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// All.
+    All,
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x.is_finite() => Ok(x),
+        _ => Err(format!("`{text}` is not a finite number")),
+    }
+}
+
+impl FromStr for Curvature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "hessian" => Ok(Curvature::Hessian),
+            "ggn" => Ok(Curvature::Ggn),
+            "empirical-fisher" => Ok(Curvature::EmpiricalFisher),
+            _ => Err("choose hessian, ggn or empirical-fisher".into()),
+        }
+    }
+}
+
+impl fmt::Display for Curvature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Curvature::Hessian => "hessian",
+            Curvature::Ggn => "ggn",
+            Curvature::EmpiricalFisher => "empirical-fisher",
+        })
+    }
+}
+
+/// Reads `full`, `layers`, `module` or `layer:NAME`.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_scope(text: &str) -> Result<Scope, String> {
+    match text.split_once(':') {
+        None if text == "full" => Ok(Scope::Full),
+        None if text == "layers" => Ok(Scope::Layers),
+        None if text == "module" => Ok(Scope::Module),
+        Some(("layer", name)) if !name.is_empty() => Ok(Scope::Layer(name.to_string())),
+        _ => Err("choose full, layers, module or layer:NAME".into()),
+    }
+}
+
+/// As [`parse_scope`] reads it.
+pub fn scope_text(scope: &Scope) -> String {
+    match scope {
+        Scope::Full => "full".into(),
+        Scope::Layers => "layers".into(),
+        Scope::Module => "module".into(),
+        Scope::Layer(name) => format!("layer:{name}"),
+    }
+}
+
+/// Reads a damping rule.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_damping(text: &str) -> Result<DampingRule, String> {
+    text.parse().map_err(|e: crate::error::Error| format!("{}; {}", e.what, e.remedy))
+}
+
+/// As [`parse_damping`] reads it, with the number of an absolute λ.
+pub fn damping_text(rule: &DampingRule) -> String {
+    match rule {
+        DampingRule::Absolute(lambda) => format!("{lambda:e}"),
+        other => other.to_string(),
+    }
+}
+
+/// Reads `f64` or `f32`.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_precision(text: &str) -> Result<Precision, String> {
+    match text {
+        "f64" => Ok(Precision::F64),
+        "f32" => Ok(Precision::F32),
+        _ => Err("choose f64 or f32".into()),
+    }
+}
+
+/// As [`parse_precision`] reads it.
+pub fn precision_text(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F64 => "f64",
+        Precision::F32 => "f32",
+    }
+}
+
+impl FromStr for PruneRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "none" => Ok(PruneRule::None),
+            Some(("d", k)) => match k.parse::<usize>() {
+                Ok(k) if k >= 1 => Ok(PruneRule::RowCount(k)),
+                _ => Err(format!("`{k}` is not a number of entries in a row (at least 1)")),
+            },
+            Some(("ratio", r)) => match finite(r)? {
+                r if r > 0.0 && r <= 1.0 => Ok(PruneRule::Ratio(r)),
+                r => Err(format!("a ratio lies in (0, 1], not at {r}")),
+            },
+            Some(("threshold", t)) => match finite(t)? {
+                t if (0.0..1.0).contains(&t) => Ok(PruneRule::Threshold(t)),
+                t => Err(format!("a threshold lies in [0, 1), not at {t}")),
+            },
+            _ => Err("write none, d:K, ratio:R or threshold:T".into()),
+        }
+    }
+}
+
+impl fmt::Display for PruneRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PruneRule::None => f.write_str("none"),
+            PruneRule::RowCount(k) => write!(f, "d:{k}"),
+            PruneRule::Ratio(r) => write!(f, "ratio:{r:e}"),
+            PruneRule::Threshold(t) => write!(f, "threshold:{t:e}"),
+        }
+    }
+}
+
+impl FromStr for Simulate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Simulate::Auto),
+            "none" => Ok(Simulate::None),
+            "all" => Ok(Simulate::All),
+            _ => Err("choose auto, none or all".into()),
+        }
+    }
+}
+
+impl fmt::Display for Simulate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Simulate::Auto => "auto",
+            Simulate::None => "none",
+            Simulate::All => "all",
+        })
+    }
+}

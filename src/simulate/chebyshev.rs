@@ -1,0 +1,46 @@
+//! Chebyshev series: coefficients from values, evaluation, and the three series of the solvers.
+
+use super::fft::Fft;
+use std::f64::consts::PI;
+
+/// Coefficients c_0 … c_degree of the polynomial of that degree with the given values: Σ c_k T_k(x).
+pub fn coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
+    // A polynomial of degree d is determined by its values at cos(2πj/m), m > 2d.
+    let plan = Fft::new(2 * degree + 2);
+    let m = plan.size();
+    let mut re: Vec<f64> = (0..m)
+        .map(|j| {
+            let j = j.min(m - j);
+            // sin of the complement keeps the points exactly symmetric.
+            value((PI * (m as f64 - 4.0 * j as f64) / (2.0 * m as f64)).sin())
+        })
+        .collect();
+    let mut im = vec![0.0; m];
+    plan.forward(&mut re, &mut im);
+    (0..=degree).map(|k| re[k] * if k == 0 { 1.0 } else { 2.0 } / m as f64).collect()
+}
+
+/// Σ c_k T_k(x) by Clenshaw's recurrence.
+pub fn evaluate(coefficients: &[f64], x: f64) -> f64 {
+    let (mut b1, mut b2) = (0.0, 0.0);
+    for &c in coefficients.iter().skip(1).rev() {
+        (b1, b2) = (2.0 * x * b1 - b2 + c, b1);
+    }
+    coefficients.first().copied().unwrap_or(0.0) + x * b1 - b2
+}
+
+/// Largest |Σ c_k T_k| on [−1, 1], to about 1e-6 relative (values on a grid 8 times finer than the degree).
+pub fn largest(coefficients: &[f64]) -> f64 {
+    let plan = Fft::new(8 * coefficients.len().max(2));
+    let m = plan.size();
+    let mut re = vec![0.0; m];
+    re[..coefficients.len()].copy_from_slice(coefficients);
+    let mut im = vec![0.0; m];
+    plan.forward(&mut re, &mut im);
+    let (best, size) =
+        re.iter().enumerate().fold((0, 0.0), |(i, best), (j, v)| if v.abs() > best { (j, v.abs()) } else { (i, best) });
+    // One parabola through the neighbours of the largest value.
+    let (left, right) = (re[(best + m - 1) % m].abs(), re[(best + 1) % m].abs());
+    let curvature = left - 2.0 * size + right;
+    if curvature < 0.0 { size - (right - left).powi(2) / (8.0 * curvature) } else { size }
+}

@@ -1,0 +1,138 @@
+//! Extents, strides, and loops over several broadcast operands collapsed to as few axes as possible.
+
+/// Largest number of axes of a tensor, the lane axis not counted.
+pub const MAX_RANK: usize = 10;
+
+/// Number of elements.
+pub fn size(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Row-major strides.
+pub fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i];
+    }
+    strides
+}
+
+/// Strides of an operand of extents `shape` read as if it had extents `out`: 0 along broadcast axes.
+/// Both have the same rank, and every extent of `shape` is 1 or equal to that of `out`.
+pub fn broadcast(shape: &[usize], out: &[usize]) -> Vec<usize> {
+    debug_assert_eq!(shape.len(), out.len());
+    row_major(shape).iter().zip(shape).zip(out).map(|((&s, &n), &o)| if n == o { s } else { 0 }).collect()
+}
+
+/// A nest of loops over a row-major walk with `K` operands, adjacent axes merged where all operands allow it.
+#[derive(Debug, Clone, Copy)]
+pub struct Loops<const K: usize> {
+    rank: usize,
+    extent: [usize; MAX_RANK + 1],
+    stride: [[usize; K]; MAX_RANK + 1],
+}
+
+impl<const K: usize> Loops<K> {
+    /// Loops over `shape`; `strides[k]` are operand k's strides along it.
+    pub fn new(shape: &[usize], strides: [&[usize]; K]) -> Self {
+        let mut loops = Loops { rank: 0, extent: [1; MAX_RANK + 1], stride: [[0; K]; MAX_RANK + 1] };
+        for (axis, &n) in shape.iter().enumerate() {
+            loops.push(n, std::array::from_fn(|k| strides[k][axis]));
+        }
+        loops
+    }
+
+    /// The same loops with one more outermost axis.
+    pub fn under(&self, extent: usize, stride: [usize; K]) -> Self {
+        let mut loops = Loops { rank: 0, extent: [1; MAX_RANK + 1], stride: [[0; K]; MAX_RANK + 1] };
+        loops.push(extent, stride);
+        for axis in 0..self.rank {
+            loops.push(self.extent[axis], self.stride[axis]);
+        }
+        loops
+    }
+
+    fn push(&mut self, extent: usize, stride: [usize; K]) {
+        if extent == 1 {
+            return;
+        }
+        if self.rank > 0 {
+            let outer = self.rank - 1;
+            if (0..K).all(|k| self.stride[outer][k] == stride[k] * extent) {
+                self.extent[outer] *= extent;
+                self.stride[outer] = stride;
+                return;
+            }
+        }
+        self.extent[self.rank] = extent;
+        self.stride[self.rank] = stride;
+        self.rank += 1;
+    }
+
+    /// Extent and strides of the innermost loop.
+    pub fn inner(&self) -> (usize, [usize; K]) {
+        if self.rank == 0 { (1, [0; K]) } else { (self.extent[self.rank - 1], self.stride[self.rank - 1]) }
+    }
+
+    /// Calls `body` with the operands' offsets, once for each run of the innermost loop, in row-major order.
+    pub fn each(&self, mut body: impl FnMut([usize; K])) {
+        let outer = self.rank.saturating_sub(1);
+        if self.extent[..self.rank].contains(&0) {
+            return;
+        }
+        let mut index = [0usize; MAX_RANK + 1];
+        let mut offset = [0usize; K];
+        loop {
+            body(offset);
+            let mut axis = outer;
+            loop {
+                if axis == 0 {
+                    return;
+                }
+                axis -= 1;
+                index[axis] += 1;
+                if index[axis] < self.extent[axis] {
+                    for k in 0..K {
+                        offset[k] += self.stride[axis][k];
+                    }
+                    break;
+                }
+                for k in 0..K {
+                    offset[k] -= self.stride[axis][k] * (self.extent[axis] - 1);
+                }
+                index[axis] = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_visit_every_element_once_in_order() {
+        let shape = [3, 1, 4, 2];
+        let full = row_major(&shape);
+        let column = broadcast(&[3, 1, 1, 1], &shape);
+        let row = broadcast(&[1, 1, 4, 2], &shape);
+        let loops = Loops::new(&shape, [&full, &column, &row]);
+        assert_eq!(loops.inner(), (8, [1, 0, 1]));
+        let mut seen = Vec::new();
+        loops.each(|[a, b, c]| seen.push((a, b, c)));
+        assert_eq!(seen, vec![(0, 0, 0), (8, 1, 0), (16, 2, 0)]);
+        let lanes = loops.under(2, [24, 0, 0]);
+        seen.clear();
+        lanes.each(|[a, b, c]| seen.push((a, b, c)));
+        assert_eq!(seen, vec![(0, 0, 0), (8, 1, 0), (16, 2, 0), (24, 0, 0), (32, 1, 0), (40, 2, 0)]);
+    }
+
+    #[test]
+    fn empty_and_scalar_shapes() {
+        let mut calls = 0;
+        Loops::<1>::new(&[], [&[]]).each(|_| calls += 1);
+        assert_eq!(calls, 1);
+        Loops::new(&[2, 0], [&row_major(&[2, 0])]).each(|_| calls += 1);
+        assert_eq!(calls, 1);
+    }
+}
