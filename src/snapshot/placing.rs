@@ -180,9 +180,10 @@ fn same_shapes(a: &[(String, Array)], b: &[(String, Array)]) -> bool {
         && a.iter().all(|(name, array)| b.iter().any(|(n, other)| n == name && other.shape == array.shape))
 }
 
-/// `Some(false)` for equal shapes, `Some(true)` when only the transpose fits.
+/// `Some(false)` for equal shapes, `Some(true)` when only the transpose fits. Axes of extent 1, which exporters add
+/// and drop when they fold, do not count.
 fn orientation(parameter: &[usize], value: &[usize]) -> Option<bool> {
-    if parameter == value {
+    if names::same_extents(parameter, value) {
         return Some(false);
     }
     match (parameter, value) {

@@ -400,6 +400,20 @@ fn buffers_that_no_state_dict_holds_may_stand_anywhere() {
 }
 
 #[test]
+fn axes_of_extent_one_do_not_hide_a_parameter() {
+    let table = array(&[1, 4, 3], 2.0);
+    let folded = Array { shape: vec![4, 3], ..table.clone() };
+    let mut model = graph(
+        vec![node("", "MatMul", &["x", "fc.weight"], "m"), node("", "Add", &["m", "k"], "y")],
+        vec![("fc.weight", array(&[3, 3], 1.0)), ("k", folded)],
+    );
+    let own = tensors(&[("fc.weight", array(&[3, 3], 1.0)), ("pos", table)]);
+    let placement = place_with(&mut model, &[&own], &[]).unwrap();
+    assert_eq!(binding(&placement, "k"), ("pos".into(), false));
+    assert_eq!(rule(&placement, "pos"), PlacedBy::Value);
+}
+
+#[test]
 fn a_tie_shows_in_the_graphs_own_values() {
     let w = array(&[4, 3], 1.0);
     let mut model = graph(
