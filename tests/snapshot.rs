@@ -1,4 +1,9 @@
 //! Everything that reads outside files: real exports, all formats, hostile input.
 
 mod fixtures;
+mod hostile_onnx;
+mod hostile_torch;
+mod hostile_weights;
+mod make;
 mod placing;
+mod runs;

@@ -244,7 +244,12 @@ fn check_parameters(params: &[(String, Array)], place: &str) -> Result<()> {
                 "snapshot::integer",
                 format!("{place}: tensor '{name}'"),
                 format!("a parameter of type {}, along which no loss can be differentiated", array.dtype),
-                "save floating-point tensors alone: {k: v for k, v in model.state_dict().items() if v.is_floating_point()}",
+                if batch::TARGET_NAMES.contains(&name.as_str()) {
+                    "if this file is the batch, choose it with --batch FILE; else leave the tensor out"
+                } else {
+                    "save floating-point tensors alone: \
+                     {k: v for k, v in model.state_dict().items() if v.is_floating_point()}"
+                },
             ));
         }
         if array.is_empty() {

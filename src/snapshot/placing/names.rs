@@ -94,11 +94,19 @@ pub fn is_constant(array: &Array) -> bool {
     array.floats().is_none_or(|v| v.iter().all(|x| x.to_bits() == v[0].to_bits()))
 }
 
-/// Whether `value` is `parameter`, plain or transposed: `(plain, transposed)`.
+/// Whether two shapes agree but for axes of extent 1.
+pub fn same_extents(a: &[usize], b: &[usize]) -> bool {
+    let long = |shape: &&usize| **shape != 1;
+    a.iter().filter(long).eq(b.iter().filter(long))
+}
+
+/// Whether `value` is `parameter`, plain or transposed: `(plain, transposed)`. Axes of extent 1 do not count.
 pub fn equality(parameter: &Array, value: &Array) -> (bool, bool) {
-    let plain = parameter.shape == value.shape && parameter.first_difference(value).is_none();
+    let same = |p: &[f64], v: &[f64]| p.iter().zip(v).all(|(a, b)| a.to_bits() == b.to_bits());
+    let plain = same_extents(&parameter.shape, &value.shape)
+        && matches!((parameter.floats(), value.floats()), (Some(p), Some(v)) if same(p, v));
     let transposed = match (&parameter.shape[..], &value.shape[..], parameter.floats(), value.floats()) {
-        (&[rows, columns], &[c, r], Some(p), Some(v)) if (rows, columns) == (r, c) => {
+        (&[rows, columns], &[c, r], Some(p), Some(v)) if (rows, columns) == (r, c) && rows.min(columns) > 1 => {
             (0..rows).all(|i| (0..columns).all(|j| p[i * columns + j].to_bits() == v[j * rows + i].to_bits()))
         }
         _ => false,

@@ -8,7 +8,8 @@ use crate::snapshot::placing::slots::{Role, Stored, Use};
 use crate::snapshot::placing::trace::{
     Placeholder, folded_for, is_placeholder, is_rearranged, module_paths, traced_call, traced_input,
 };
-use crate::snapshot::placing::{PlacedBy, State, orientation};
+use crate::snapshot::placing::state::State;
+use crate::snapshot::placing::{PlacedBy, orientation};
 use std::collections::HashMap;
 
 /// Rule 2: the traced argument behind a use, then the module scope of its node.
