@@ -1,3 +1,5 @@
 //! Tests of the symbolic parts.
 
+mod catalog;
+mod crossover;
 mod expr;
