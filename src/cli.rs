@@ -22,9 +22,9 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
-pub mod values;
 pub mod simulate;
 pub mod table;
+pub mod values;
 
 use std::process::ExitCode;
 
@@ -99,9 +99,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Explain(args) => explain::run(args, &io),
         Command::Plot(args) => plot::run(args, &io),
         Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
-        Command::Table(args) => {
-            table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io)
-        }
+        Command::Table(args) => table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io),
         Command::Check(args) => check::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),

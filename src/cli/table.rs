@@ -80,8 +80,7 @@ pub fn run(args: TableArgs, io: &Context) -> Result<ExitStatus> {
 
 /// A cost table in every form.
 pub(super) fn output(table: &CostTable) -> Result<Output> {
-    let mut rows =
-        Table::new(&["key", "model", "scenario", "hardware", "quantity", "unit", "value", "low", "high"]);
+    let mut rows = Table::new(&["key", "model", "scenario", "hardware", "quantity", "unit", "value", "low", "high"]);
     for row in &table.rows {
         rows.push(vec![
             row.key.clone().into(),

