@@ -91,9 +91,9 @@ pub fn locate(catalog: &Catalog, model: &str, quantity: &str) -> Option<(String,
     Some((found.file.clone(), line))
 }
 
-/// A row per worked example; equal keys are told apart by the values of the variables.
+/// A row per worked example; two examples at one point (of two sources) are one row.
 fn examples(model: &Model) -> Vec<TableRow> {
-    model
+    let mut rows: Vec<TableRow> = model
         .source
         .examples
         .iter()
@@ -102,7 +102,10 @@ fn examples(model: &Model) -> Vec<TableRow> {
             let at: BTreeMap<String, f64> = example.at.0.iter().map(|(name, value)| (name.clone(), *value)).collect();
             Some(priced(model, quantity, &format!("{EXAMPLES}/{}", label(&at)), &at))
         })
-        .collect()
+        .collect();
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows.dedup_by(|a, b| a.key == b.key);
+    rows
 }
 
 fn label(at: &BTreeMap<String, f64>) -> String {

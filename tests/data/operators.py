@@ -13,10 +13,18 @@ from onnx.reference import ReferenceEvaluator
 rng = np.random.default_rng(20261122)
 cases = []
 
+def group(x, groups):
+    g = x.reshape(x.shape[0], groups, -1)
+    g = (g - g.mean(-1, keepdims=True)) / np.sqrt(g.var(-1, keepdims=True) + float(np.float32(1e-5)))
+    return g.reshape(x.shape)
+
+
 ERF = np.vectorize(math.erf)
 EXACT = {
     "Erf": ERF,
     "Gelu": lambda x: 0.5 * x * (1 + ERF(x / np.sqrt(2))),
+    "HardSwish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "GroupNormalization": lambda x, s, b: group(x, 2) * s[:, None] + b[:, None],
     "Gelu tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
 }
 

@@ -99,7 +99,7 @@ pub(super) fn group(n: &mut Node<'_, '_>) -> Result<()> {
     let channels = shape[1];
     let groups = if n.op() == "GroupNormalization" {
         let groups = n.int_attr("num_groups")?.unwrap_or(0);
-        usize::try_from(groups).ok().filter(|&g| g > 0 && channels % g == 0)
+        usize::try_from(groups).ok().filter(|&g| g > 0 && channels.is_multiple_of(g))
     } else {
         Some(channels)
     };
