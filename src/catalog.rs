@@ -10,6 +10,7 @@
 //! | `evaluate` | a quantity at a point, with its domain and its interval |
 //! | `check` | the lint and the report card |
 //! | `compare` | whether two models are equal |
+//! | `trend` | a model without its steps |
 
 mod check;
 mod compare;
@@ -19,6 +20,7 @@ mod hardware;
 mod model;
 mod read;
 mod source;
+mod trend;
 mod variable;
 
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub use hardware::{Hardware, HardwareKind, Rate};
 pub use model::{Model, ModelVariable, Quantity, Rule};
 pub use read::model as read_model;
 pub use source::{Bound, CiteSource, Family, KappaConvention, ModelSource, Ordered, Status};
+pub use trend::trend;
 pub use variable::{Variable, Vocabulary};
 
 use crate::error::{Error, Result};

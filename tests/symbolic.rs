@@ -1,3 +1,6 @@
 //! Tests of the symbolic parts.
 
+mod catalog;
+mod commands;
+mod crossover;
 mod expr;

@@ -30,6 +30,7 @@ pub(super) const MODELS: &[(&str, &str)] = &[
     ("models/solvers/minres.json", include_str!("../../models/solvers/minres.json")),
     ("models/solvers/q-newton.json", include_str!("../../models/solvers/q-newton.json")),
     ("models/solvers/qsvt-cks.json", include_str!("../../models/solvers/qsvt-cks.json")),
+    ("models/solvers/qsvt-sparse.json", include_str!("../../models/solvers/qsvt-sparse.json")),
     ("models/solvers/qsvt.json", include_str!("../../models/solvers/qsvt.json")),
     ("models/solvers/woodbury.json", include_str!("../../models/solvers/woodbury.json")),
 ];

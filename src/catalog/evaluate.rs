@@ -187,15 +187,14 @@ impl<'m> Resolved<'m> {
     }
 
     fn broken(&self, rule: &Rule, at: &dyn Fn(&str) -> Option<f64>) -> Option<String> {
-        if let Some(name) = rule.condition.variables().iter().find(|name| at(name).is_none()) {
+        if let Some(name) = rule.names.iter().find(|name| at(name).is_none()) {
             return Some(self.missing(name));
         }
         match rule.condition.check(&|name| self.convention(name, at)) {
             Ok(true) => None,
             Ok(false) => {
                 let shown: Vec<String> = rule
-                    .condition
-                    .variables()
+                    .names
                     .iter()
                     .filter_map(|name| {
                         self.convention(name, at).map(|x| format!("{} = {}", self.shown(name), short(x)))
@@ -228,7 +227,7 @@ impl<'m> Resolved<'m> {
         if let Some(why) = self.outside(quantity, &at) {
             return Outcome { why, ..Outcome::default() };
         }
-        let names = quantity.expression.variables();
+        let names = &quantity.names;
         if let Some(name) = names.iter().find(|name| at(name).is_none()) {
             return Outcome { in_domain: true, why: self.missing(name), ..Outcome::default() };
         }
@@ -248,54 +247,52 @@ impl<'m> Resolved<'m> {
         outcome
     }
 
-    /// Extremes over the box of the uncertain variables: corners, middles and edges of every combination.
+    /// Extremes over the box of the uncertain variables: every combination of ends, values and points between. Only
+    /// the part of the box inside the domain counts; a part outside on the dear side takes the upper end away.
     fn widen(&self, quantity: &Quantity, wide: &[(&str, Spread)], outcome: &mut Outcome) {
-        let open = wide.iter().any(|(_, s)| s.low.is_none() || s.high.is_none());
         let between = wide.len() < 2;
         let grid: Vec<(&str, Vec<f64>)> = wide.iter().map(|(name, s)| (*name, samples(s, between))).collect();
         let mut point: Vec<usize> = vec![0; grid.len()];
-        let mut lost = None;
         loop {
             let at = |name: &str| match grid.iter().position(|(n, _)| *n == name) {
                 Some(i) => grid[i].1.get(point[i]).copied(),
                 None => self.value(name),
             };
-            // Without an end of a variable only the other side is known; rising and falling ends are sorted below.
-            if let Some(why) = self.outside(quantity, &at) {
-                lost = Some(why);
-            } else {
-                match quantity.expression.evaluate(&at) {
-                    Ok(x) => {
-                        outcome.low = outcome.low.map(|low| low.min(x));
-                        outcome.high = outcome.high.map(|high| high.max(x));
-                    }
-                    Err(e) => lost = Some(e.to_string()),
-                }
+            if self.outside(quantity, &at).is_none()
+                && let Ok(x) = quantity.expression.evaluate(&at)
+            {
+                outcome.low = outcome.low.map(|low| low.min(x));
+                outcome.high = outcome.high.map(|high| high.max(x));
             }
             let Some(i) = (0..grid.len()).find(|&i| point[i] + 1 < grid[i].1.len()) else { break };
             point[i] += 1;
             point[..i].fill(0);
         }
-        if let Some(why) = lost {
-            outcome.why = format!("part of the measured interval lies outside: {why}");
-            outcome.high = None;
-        }
-        if open {
-            self.open_ends(quantity, wide, outcome);
+        for (name, spread) in wide {
+            self.settle_ends(quantity, name, spread, outcome);
         }
     }
 
-    /// An end of a variable that nobody knows takes away the end of the cost that it governs.
-    fn open_ends(&self, quantity: &Quantity, wide: &[(&str, Spread)], outcome: &mut Outcome) {
-        for (name, spread) in wide {
-            let up = self.value_with(quantity, name, spread.value * 1.01);
-            let Some((up, here)) = up.zip(outcome.value) else { continue };
-            let rises = up >= here;
-            if spread.high.is_none() {
-                if rises { outcome.high = None } else { outcome.low = None }
-            }
-            if spread.low.is_none() {
-                if rises { outcome.low = None } else { outcome.high = None }
+    /// An end of a variable that nobody knows, or that lies outside the domain, takes away the end of the cost that
+    /// it governs; only the upper one when it lies outside, since the cheaper part inside is what is listed.
+    fn settle_ends(&self, quantity: &Quantity, name: &str, spread: &Spread, outcome: &mut Outcome) {
+        let step = if spread.low == Some(spread.value) { 1.01 } else { 0.99 };
+        let moved = self.value_with(quantity, name, spread.value * step);
+        let Some((moved, here)) = moved.zip(outcome.value) else { return };
+        let rises = (moved >= here) == (step > 1.0);
+        for (end, dear) in [(spread.high, rises), (spread.low, !rises)] {
+            match end {
+                None if dear => outcome.high = None,
+                None => outcome.low = None,
+                Some(x) => {
+                    let at = |n: &str| if n == name { Some(x) } else { self.value(n) };
+                    if let Some(why) = self.outside(quantity, &at) {
+                        outcome.why = format!("part of the measured interval lies outside: {why}");
+                        if dear {
+                            outcome.high = None;
+                        }
+                    }
+                }
             }
         }
     }

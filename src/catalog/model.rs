@@ -57,6 +57,8 @@ pub struct Quantity {
     pub text: String,
     /// The formula in the model's variables alone, κ being that of the matrix.
     pub expression: Expr,
+    /// The variables of the formula.
+    pub names: Vec<String>,
     /// The formula with earlier quantities left as names (`queries * gate_time`), and their positions; κ as in
     /// `expression`.
     pub(crate) outer: (Expr, Vec<usize>),
@@ -75,6 +77,8 @@ pub struct Quantity {
 pub struct Rule {
     /// In terms of the model's variables; `kappa` stands for κ_eff where the model's convention says so.
     pub condition: Condition,
+    /// The variables it mentions.
+    pub names: Vec<String>,
     /// The condition as written.
     pub text: String,
     /// What to say when it fails.
@@ -250,7 +254,8 @@ fn rules(sources: &[DomainSource], scope: &Scope, place: &str) -> Result<Vec<Rul
     let read = |(i, s): (usize, &DomainSource)| -> Result<Rule> {
         let condition =
             scope.parse_condition(&s.condition).map_err(|e| e.to_error(&s.condition, &format!("{place}[{i}]")))?;
-        Ok(Rule { condition, text: s.condition.clone(), why: s.why.clone() })
+        let names = condition.variables().into_iter().collect();
+        Ok(Rule { condition, names, text: s.condition.clone(), why: s.why.clone() })
     };
     sources.iter().enumerate().map(read).collect()
 }
@@ -281,6 +286,7 @@ fn quantity(
         unit: q.unit.clone(),
         bound: q.bound,
         text: q.expression.clone(),
+        names: expression.variables().into_iter().collect(),
         expression,
         outer: (outer, inner),
         growth: q.growth.clone(),

@@ -9,7 +9,7 @@ use super::args::values::{Assignment, Range, last_wins};
 use super::context::Context;
 use super::output::{Output, Table, short_number};
 use super::values::{Given, given};
-use crate::catalog::{Catalog, Family, Model, Point};
+use crate::catalog::{Catalog, Family, Model, Point, Spread};
 use crate::crossover::{Cheapest, Coupling, Curve, Search, Side, search};
 use crate::error::{Error, Result};
 
@@ -116,19 +116,20 @@ impl<'c> Pair<'c> {
 pub(super) fn curve(model: &Model, point: &Point, free: &[&str]) -> Result<Curve> {
     let missing = || Error::usage("cli::crossover", model.id(), "the model has no `seconds`", "");
     let quantity = model.quantity("seconds").ok_or_else(missing)?;
-    let resolved = model.resolve(point);
-    let mut needed = quantity.expression.variables();
-    for rule in model.domain.iter().chain(&quantity.domain) {
-        needed.extend(rule.condition.variables());
-    }
-    // A default may wait for the free variable.
-    let waits = |name: &str| model.variable(name).is_some_and(|v| v.default.is_some());
-    let lacking: Vec<&String> =
-        needed.iter().filter(|n| !free.contains(&n.as_str()) && resolved.value(n).is_none() && !waits(n)).collect();
+    // With some number for the free variables, whatever still lacks a value lacks it everywhere.
+    let tried = free.iter().fold(point.clone(), |p, name| p.with(name, Spread::exact(1.0)));
+    let resolved = model.resolve(&tried);
+    let mut needed: Vec<&String> = quantity.names.iter().collect();
+    needed.extend(model.domain.iter().chain(&quantity.domain).flat_map(|rule| &rule.names));
+    needed.retain(|name| resolved.value(name).is_none());
+    needed.sort();
+    needed.dedup();
+    let lacking = needed;
     if let Some(first) = lacking.first() {
         let names: Vec<&str> = lacking.iter().map(|n| n.as_str()).collect();
         let what = format!("no value for {}", names.join(", "));
-        let rate = matches!(first.as_str(), "gate_time" | "flops_per_second");
+        let first = first.strip_prefix("matvec_").unwrap_or(first);
+        let rate = matches!(first, "gate_time" | "flops_per_second");
         let help = if rate { format!("--set {first}=VALUE or --hardware ID") } else { format!("--set {first}=VALUE") };
         return Err(Error::usage("cli::crossover", model.id(), what, help));
     }

@@ -10,7 +10,7 @@ use super::args::HELP;
 use super::context::Context;
 use super::cost::status;
 use super::output::{Cell, Output, Table, short_number};
-use crate::catalog::{Card, Catalog, Comparison, Mark, Model, Quantity, check, compare, derived_growth};
+use crate::catalog::{Card, Catalog, Comparison, Mark, Model, Quantity, check, compare, derived_growth, trend};
 use crate::error::Result;
 
 /// Arguments of `models`.
@@ -111,11 +111,13 @@ const ELASTIC: [&str; 8] = ["kappa", "eps", "d", "n", "alpha", "nnz", "rank", "x
 /// Longest elasticity that is printed as a formula.
 const LONGEST: usize = 4000;
 
-fn elasticities(quantity: &Quantity) -> Map<String, Value> {
-    let names = quantity.expression.variables();
+/// Elasticities of the trend: `ceil` and `floor` are left out, since between their jumps a cost does not move at all.
+fn elasticities(catalog: &Catalog, model: &Model, quantity: &Quantity) -> Map<String, Value> {
     let mut all = Map::new();
-    for name in ELASTIC.iter().filter(|n| names.contains(**n)) {
-        let text = quantity.expression.elasticity(name).to_text();
+    let trend = trend(model, &catalog.vocabulary);
+    let expression = trend.as_ref().and_then(|m| m.quantity(&quantity.name())).map(|q| &q.expression);
+    for name in ELASTIC.iter().filter(|n| quantity.names.iter().any(|q| q == *n)) {
+        let text = expression.map_or("a sum over its index: not printed".into(), |e| e.elasticity(name).to_text());
         let shown = if text.len() > LONGEST { format!("{} characters: too long to print", text.len()) } else { text };
         all.insert((*name).to_string(), json!(shown));
     }
@@ -150,7 +152,7 @@ fn show(catalog: &Catalog, model: &Model) -> Output {
             json!({
                 "id": q.id, "unit": q.unit, "bound": q.bound.name(), "expression": q.text, "latex": latex(&q.text),
                 "growth": q.growth, "growth_derived": derived_growth(model, q).to_string(),
-                "elasticity": elasticities(q), "constant_unknown": q.constant_unknown, "cite": cites(q),
+                "elasticity": elasticities(catalog, model, q), "constant_unknown": q.constant_unknown, "cite": cites(q),
                 "domain": q.domain.iter().map(|r| json!({ "condition": r.text, "why": r.why })).collect::<Vec<_>>(),
             })
         })
@@ -198,7 +200,7 @@ pub(super) fn text(catalog: &Catalog, model: &Model) -> String {
     for q in &model.quantities {
         out += &format!("\n{} [{}], {}\n  = {}\n", q.name(), q.unit, q.bound.name(), q.text);
         out += &format!("  growth: {} (derived: {})\n", q.growth, derived_growth(model, q));
-        for (name, e) in elasticities(q) {
+        for (name, e) in elasticities(catalog, model, q) {
             let e = e.as_str().unwrap_or_default().to_string();
             let e = if e.len() > 100 { format!("a formula of {} characters, see --format json", e.len()) } else { e };
             out += &format!("  elasticity in {name}: {e}\n");

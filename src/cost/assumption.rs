@@ -30,26 +30,26 @@ pub fn of(
     {
         all.push(format!("kappa_eff = alpha*kappa = {} * {} = {}", short(alpha), short(kappa), short(alpha * kappa)));
     }
-    let names = quantity.expression.variables();
+    let names = &quantity.names;
     for (name, value) in &resolved.assumed {
         // A default that merely repeats another variable is no news.
-        if names.contains(*name) && *name != "matvec_flops_per_second" && *name != "constant" {
+        if names.iter().any(|n| n == name) && *name != "matvec_flops_per_second" && *name != "constant" {
             all.push(format!("{name} = {} (not measured: the model's default)", short(*value)));
         }
     }
     if model.family() == Family::Quantum && quantity.id != "degree" {
-        if scenario == Scenario::Oracle && names.contains("eps") {
+        if scenario == Scenario::Oracle && names.iter().any(|n| n == "eps") {
             all.push("eps is spent on the state alone: the norm of the solution is taken as exact".to_string());
         }
         all.push(format!("not counted: {}", model.source.omits.join("; ")));
     }
     if let Some(machine) = machine {
-        all.extend(time(model, machine, &names));
+        all.extend(time(model, machine, names));
     }
     all
 }
 
-fn time(model: &Model, machine: &Hardware, names: &std::collections::BTreeSet<String>) -> Vec<String> {
+fn time(model: &Model, machine: &Hardware, names: &[String]) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(gate) = &machine.gate_time {
         let unit = model.variable("gate_time").map_or("operation", |v| v.unit.trim_start_matches("seconds/"));
@@ -61,7 +61,7 @@ fn time(model: &Model, machine: &Hardware, names: &std::collections::BTreeSet<St
     ];
     for (name, rate) in rates {
         // Without a rate of its own, stored-matrix work runs at the dense rate.
-        if let Some(rate) = rate.as_ref().filter(|_| names.contains(name)) {
+        if let Some(rate) = rate.as_ref().filter(|_| names.iter().any(|n| n == name)) {
             let (low, high) = (short(rate.low()), short(rate.high()));
             all.push(format!("{name} = {} ({low} to {high}) on {}", short(rate.value), machine.id));
         }

@@ -39,8 +39,7 @@ fn one(model: &Model, quantity: &Quantity) -> Option<Finding> {
 
 /// The variables of a quantity that go to a limit.
 pub fn growing(quantity: &Quantity) -> Vec<&'static str> {
-    let names = quantity.expression.variables();
-    GROWING.iter().copied().filter(|name| names.contains(*name)).collect()
+    GROWING.iter().copied().filter(|name| quantity.names.iter().any(|n| n == name)).collect()
 }
 
 /// The leading order of a quantity, derived from its formula.
