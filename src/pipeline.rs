@@ -8,6 +8,7 @@
 //! | [`memory`] | the bytes of each stage, said beforehand |
 //! | [`measuring`] | every case measured |
 //! | [`market`], [`calibration`] | models, scenarios and machines that price the cases |
+//! | [`systems`], [`verification`] | solved systems kept, claims checked on them |
 //! | [`figures`] | the numbers behind the figures |
 //! | [`analysis`] | the main job |
 //! | [`survey`] | what it would do |
@@ -28,6 +29,8 @@ pub mod plan;
 pub mod progress;
 pub mod sample;
 pub mod survey;
+pub mod systems;
+pub mod verification;
 
 pub use analysis::analyze;
 pub use inspection::inspect;
