@@ -135,7 +135,7 @@ impl Catalog {
 }
 
 /// The nearest of `known` within a third of the letters.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.len() / 3).max(1);
     known.map(|k| (distance(word, k), k)).filter(|(far, _)| *far <= limit).min().map(|(_, k)| k)
 }

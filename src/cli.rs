@@ -6,6 +6,8 @@
 
 pub mod analyze;
 pub mod args;
+pub mod calibrate;
+pub mod check;
 pub mod completions;
 pub mod config;
 pub mod context;
@@ -20,6 +22,9 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
+pub mod simulate;
+pub mod table;
+pub mod values;
 
 use std::process::ExitCode;
 
@@ -88,16 +93,14 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
         Command::Inspect(args) => inspect::run(args, &io),
         Command::Measure(args) => measure::run(args.with_defaults(&file)?, &io),
-        #[cfg(any())]
         Command::Cost(args) => cost::run(args, &io),
-        #[cfg(any())]
         Command::Crossover(args) => crossover::run(args, &io),
-        #[cfg(any())]
         Command::Models(args) => models::run(args, &io),
-        #[cfg(any())]
         Command::Explain(args) => explain::run(args, &io),
-        #[cfg(any())]
         Command::Plot(args) => plot::run(args, &io),
+        Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
+        Command::Table(args) => table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io),
+        Command::Check(args) => check::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),

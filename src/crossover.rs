@@ -8,23 +8,29 @@
 //! | `find` | break-even points of a case |
 //! | `verdict`, `lever` | the outcome, and what would turn it |
 //! | `relevant` | which cases are worth simulating |
+//! | `surface` | two costs over two variables |
+//! | `band` | break-even points as a distribution |
 
+mod band;
 mod case;
 mod certify;
 mod curve;
 mod find;
 mod lever;
 mod relevant;
+mod surface;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
 
+pub use band::break_even_band;
 pub use case::{Estimate, coupling, of_kind, quantum, rivals};
 pub use certify::{Crossing, Search, Side, search};
 pub use curve::{Cheapest, Coupling, Curve, Over};
 pub use find::{VARIABLES, find};
 pub use relevant::{Relevance, crossover_relevant};
+pub use surface::{Cost, Surface, surface};
 pub use verdict::{headline, verdicts};
 
 use schemars::JsonSchema;

@@ -8,11 +8,12 @@
 //! | [`memory`] | the bytes of each stage, said beforehand |
 //! | [`measuring`] | every case measured |
 //! | [`market`], [`calibration`] | models, scenarios and machines that price the cases |
-//! | [`systems`], [`verification`] | solved systems kept, claims checked on them |
 //! | [`figures`] | the numbers behind the figures |
 //! | [`analysis`] | the main job |
 //! | [`survey`] | what it would do |
 //! | [`inspection`] | what `inspect` tells |
+//! | [`tables`] | cost tables for regression |
+//! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
@@ -30,9 +31,11 @@ pub mod progress;
 pub mod sample;
 pub mod survey;
 pub mod systems;
+pub mod tables;
 pub mod verification;
 
 pub use analysis::analyze;
 pub use inspection::inspect;
 pub use measuring::measure_all;
 pub use plan::Plan;
+pub use tables::{cost_table, locate};

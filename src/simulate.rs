@@ -46,4 +46,4 @@ pub use instance::{Instance, Spectrum};
 pub use oracle::Counts;
 pub use row::{Encoding, Level, Options, SimulationRow};
 pub use solvers::VERIFIABLE;
-pub use verification::{verify, verify_instance};
+pub use verification::{verify, verify_built};

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod frame;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 

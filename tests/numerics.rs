@@ -5,3 +5,4 @@ mod curvatures;
 mod fixture;
 mod mlp;
 mod networks;
+mod operators;

@@ -3,4 +3,5 @@
 mod agreement;
 mod live;
 mod matrices;
+mod pruning;
 mod truth;

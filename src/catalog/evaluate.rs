@@ -70,6 +70,11 @@ impl Point {
         self.absent.insert(name.to_string(), why.to_string());
     }
 
+    /// Takes a value away.
+    pub fn forget(&mut self, name: &str) {
+        self.given.remove(name);
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&Spread> {
         self.given.get(name)

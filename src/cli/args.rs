@@ -126,21 +126,22 @@ pub enum Command {
     /// Measurements only: κ, inertia, sparsity, tolerance.
     Measure(super::measure::MeasureArgs),
     /// Evaluate a cost model at a point or along a sweep.
-    #[cfg(any())]
     Cost(super::cost::CostArgs),
     /// Where a quantum and a classical cost cross, certified.
-    #[cfg(any())]
     Crossover(super::crossover::CrossoverArgs),
     /// The catalogue of cost models.
-    #[cfg(any())]
     Models(super::models::ModelsArgs),
     /// The derivation of one reported number, from file to formula to value.
-    #[cfg(any())]
     Explain(super::explain::ExplainArgs),
+    /// Run the circuit behind a model on one case, count its queries, measure its error.
+    Simulate(super::simulate::SimulateArgs),
+    /// The modelled costs as one stable table.
+    Table(super::table::TableArgs),
+    /// Modelled costs against a baseline: exit 1 when one moved.
+    Check(super::check::CheckArgs),
     /// Two reports side by side.
     Diff(super::diff::DiffArgs),
     /// One figure.
-    #[cfg(any())]
     Plot(super::plot::PlotArgs),
     /// Shell completions, on stdout.
     Completions(super::completions::CompletionsArgs),

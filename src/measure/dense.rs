@@ -8,7 +8,7 @@ use super::runs::{self, System};
 use super::solved::{Local, Solved, damp, describe, direct, pruned, spectrum_of};
 use super::sparsity::{self, ZERO};
 use super::tolerance::{self, Setting};
-use super::trust_region::{rotate, unrotate};
+use super::trust_region::{Basis, curvatures, rotate, unrotate};
 use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
 use crate::error::{Error, Result};
@@ -24,14 +24,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// See [`super::measure`].
-pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
+pub(super) fn measure(mut system: SystemInput<'_>, par: Par, progress: Progress<'_>) -> Result<Measurement> {
     let place = system.id.clone();
-    let mut h = symmetric(system.h, &place)?;
+    let frame = frame(&system);
+    let mut h = symmetric(std::mem::replace(&mut system.h, Mat::new()), &place)?;
     let n = h.nrows();
     let shift = -exponent(max_abs(h.as_ref()));
     let back = |x: f64| times_pow2(x, -shift);
     scale_in_place(&mut h, shift);
-    let (b, is_gradient) = rhs(system.gradient.as_deref(), system.rhs.as_deref(), n, system.seed, &place)?;
+    let (b, is_gradient) = right_hand_side_of(&system, n, &place)?;
     let mut notes = Vec::new();
     let symbol = symbol(&system.curvature);
 
@@ -127,40 +128,29 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
     )?;
 
     progress("iterative solvers", 0.9);
+    let dense = runs::Dense::new(a, par);
     let runs = runs::all(&System {
-        a,
+        apply: &|x, y| {
+            dense.apply(x, y);
+            Ok(())
+        },
+        cost: dense.cost(),
+        diagonal: &dense.diagonal(),
         b: &unit,
         solution: solution.as_deref(),
         kappa: condition.kappa.value,
         definite: condition.inertia.negative == 0,
         eps: tolerance.value,
-        par,
     })?;
     progress("done", 1.0);
     let (frobenius_error, spectral_error) =
         pruned.as_ref().map_or((0.0, 0.0), |p| (p.frobenius_error, p.spectral_error));
 
-    let restore = |mut c: Condition| -> Condition {
-        for m in [&mut c.sigma_max, &mut c.sigma_min] {
-            for x in [&mut m.value, &mut m.low, &mut m.high] {
-                *x = x.map(back).filter(|x| x.is_finite());
-            }
-        }
-        c.inertia.tolerance = back(c.inertia.tolerance);
-        c
-    };
-    let condition = restore(condition);
+    let condition = restore(condition, &back);
     let spectrum_bins = bins(&spectrum.values.iter().map(|&x| back(x)).collect::<Vec<_>>(), back(inertia.tolerance));
     Ok(Measurement {
-        id: system.id,
-        snapshot: system.snapshot,
-        series: system.series,
-        step: system.step,
-        curvature: system.curvature,
-        scope: system.scope,
         damping: Damping { rule: system.damping.to_string(), lambda: back(lambda) },
         n,
-        loss: system.loss,
         gradient_norm: is_gradient.then(|| norm(&b)),
         kappa: condition.kappa,
         kappas,
@@ -182,19 +172,44 @@ pub(super) fn measure(system: SystemInput<'_>, par: Par, progress: Progress<'_>)
         subnormalization,
         tolerance,
         x_norm,
-        batch: system.batch,
-        low_rank: system.low_rank,
-        hvp_flops: system.hvp_flops,
         classical_runs: runs,
         spectrum: spectrum_bins,
         pruning,
-        subsample: None,
         notes,
+        ..frame
     })
 }
 
+/// The identity of a case and what is passed through.
+pub(super) fn frame(system: &SystemInput<'_>) -> Measurement {
+    Measurement {
+        id: system.id.clone(),
+        snapshot: system.snapshot.clone(),
+        series: system.series.clone(),
+        step: system.step,
+        curvature: system.curvature.clone(),
+        scope: system.scope.clone(),
+        loss: system.loss,
+        batch: system.batch,
+        low_rank: system.low_rank,
+        hvp_flops: system.hvp_flops,
+        ..Measurement::default()
+    }
+}
+
+/// Singular values and tolerance in the units of the input again.
+pub(super) fn restore(mut c: Condition, back: &dyn Fn(f64) -> f64) -> Condition {
+    for m in [&mut c.sigma_max, &mut c.sigma_min] {
+        for x in [&mut m.value, &mut m.low, &mut m.high] {
+            *x = x.map(back).filter(|x| x.is_finite());
+        }
+    }
+    c.inertia.tolerance = back(c.inertia.tolerance);
+    c
+}
+
 /// How the matrix is written in formulas.
-fn symbol(curvature: &str) -> &'static str {
+pub(super) fn symbol(curvature: &str) -> &'static str {
     match curvature {
         "ggn" => "GGN",
         "empirical-fisher" => "EF",
@@ -211,19 +226,20 @@ fn method(certificate: &dense_eigen::Certificate) -> String {
 }
 
 /// The right-hand side and whether it is the gradient.
-fn rhs(gradient: Option<&[f64]>, given: Option<&[f64]>, n: usize, seed: u64, place: &str) -> Result<(Vec<f64>, bool)> {
-    if let Some(b) = gradient {
+pub(super) fn right_hand_side_of(system: &SystemInput<'_>, n: usize, place: &str) -> Result<(Vec<f64>, bool)> {
+    if let Some(b) = &system.gradient {
         right_hand_side(b, n, &format!("{place}, gradient"))?;
         return Ok((b.to_vec(), true));
     }
-    if let Some(b) = given {
+    if let Some(b) = &system.rhs {
         right_hand_side(b, n, &format!("{place}, right-hand side"))?;
         return Ok((b.to_vec(), false));
     }
-    Ok((normalised(&gaussian(n, &mut ChaCha8Rng::seed_from_u64(seed))), false))
+    Ok((normalised(&gaussian(n, &mut ChaCha8Rng::seed_from_u64(system.seed))), false))
 }
 
-fn normalised(b: &[f64]) -> Vec<f64> {
+/// b/‖b‖.
+pub(super) fn normalised(b: &[f64]) -> Vec<f64> {
     // by a power of two first, so that the division cannot overflow
     let k = -exponent(norm(b));
     let scaled: Vec<f64> = b.iter().map(|&x| times_pow2(x, k)).collect();
@@ -295,6 +311,15 @@ fn companion_kappa(
     }
 }
 
+/// Checks that the loss has as many parameters as the matrix.
+pub(super) fn same_block(objective: &dyn Objective, n: usize) -> Result<()> {
+    if objective.dim() == n {
+        return Ok(());
+    }
+    let what = format!("the loss has {} parameters, the matrix {n}", objective.dim());
+    Err(Error::input("measure::objective", "loss", what, "restrict both to the same block"))
+}
+
 #[allow(clippy::too_many_arguments)]
 fn tolerance_of(
     objective: Option<&dyn Objective>,
@@ -312,10 +337,7 @@ fn tolerance_of(
     let (Some(objective), true) = (objective, is_gradient) else {
         return Ok(tolerance::assumed("no loss to evaluate"));
     };
-    if objective.dim() != gradient.len() {
-        let what = format!("the loss has {} parameters, the matrix {}", objective.dim(), gradient.len());
-        return Err(Error::input("measure::objective", "loss", what, "restrict both to the same block"));
-    }
+    same_block(objective, gradient.len())?;
     let length = norm(gradient);
     let mut steps = Vec::new();
     if let Some(x) = solution {
@@ -334,7 +356,16 @@ fn tolerance_of(
     if steps.is_empty() {
         return Ok(tolerance::assumed("the solved matrix is singular, so there is no Newton step"));
     }
-    let setting = Setting { objective, eigen, scaled_h: h.as_ref(), exponent: shift, steps, seed, par };
+    let setting = Setting {
+        objective,
+        basis: &|_| Ok(Basis::whole(eigen)),
+        curvatures: &|d| Ok(curvatures(h.as_ref(), d, par)),
+        top: eigen.vectors.col(h.nrows() - 1).iter().copied().collect(),
+        exponent: shift,
+        steps,
+        seed,
+        par,
+    };
     tolerance::measure(&setting, &|done| progress("tolerance", 0.65 + 0.25 * done))
 }
 

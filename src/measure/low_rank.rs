@@ -38,14 +38,7 @@ pub fn gram(f: MatRef<'_, f64>, n: usize, par: Par, place: &str) -> Result<Gram>
     }
     let max_abs = diagonal.iter().copied().fold(0.0, f64::max);
     // the smaller of the two Gram matrices has every non-zero eigenvalue
-    let small = rank.min(n);
-    let mut product = Mat::<f64>::zeros(small, small);
-    if rank <= n {
-        matmul(product.as_mut(), Accum::Replace, f.transpose(), f.as_ref(), 1.0, par);
-    } else {
-        matmul(product.as_mut(), Accum::Replace, f.as_ref(), f.transpose(), 1.0, par);
-    }
-    let product = Mat::from_fn(small, small, |i, j| product[(i.max(j), i.min(j))]);
+    let product = if rank <= n { gram_matrix(f.as_ref(), par) } else { gram_matrix(f.transpose(), par) };
     let (mut values, certificate) = dense_eigen::values(product.as_ref(), par)?;
     // rounding of the Gram product itself: γ·‖F‖_F²
     let inner = rank.max(n) as f64;
@@ -60,6 +53,14 @@ pub fn gram(f: MatRef<'_, f64>, n: usize, par: Par, place: &str) -> Result<Gram>
         backward_error: certificate.backward_error,
     };
     Ok(Gram { spectrum, max_abs, exponent: k })
+}
+
+/// FᵀF, exactly symmetric.
+pub fn gram_matrix(f: MatRef<'_, f64>, par: Par) -> Mat<f64> {
+    let rank = f.ncols();
+    let mut product = Mat::<f64>::zeros(rank, rank);
+    matmul(product.as_mut(), Accum::Replace, f.transpose(), f, 1.0, par);
+    Mat::from_fn(rank, rank, |i, j| product[(i.max(j), i.min(j))])
 }
 
 /// κ of FFᵀ + λI; when N exceeds the rank, σ_min is λ exactly.

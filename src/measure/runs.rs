@@ -3,7 +3,7 @@
 use super::trust_region::product_into;
 use crate::error::Result;
 use crate::measurement::ClassicalRun;
-use crate::spectrum::iterative::{Method, Problem, cg_bound, minres_bound, run};
+use crate::spectrum::iterative::{Method, Problem, Product, cg_bound, minres_bound, run};
 use faer::{MatRef, Par};
 
 /// Matrix entries that one run may touch; more iterations than that (but at least [`LEAST`]) are not waited for.
@@ -14,8 +14,12 @@ const LEAST: u64 = 300;
 
 /// A solved system for the iterative methods.
 pub struct System<'a> {
-    /// The solved matrix A.
-    pub a: MatRef<'a, f64>,
+    /// y ← A·x.
+    pub apply: Product<'a>,
+    /// Matrix entries that one product touches.
+    pub cost: f64,
+    /// Diagonal of A, for the Jacobi preconditioner.
+    pub diagonal: &'a [f64],
     /// Right-hand side.
     pub b: &'a [f64],
     /// Direct solution; `None` when A is singular.
@@ -26,8 +30,39 @@ pub struct System<'a> {
     pub definite: bool,
     /// ε.
     pub eps: f64,
-    /// Threads.
-    pub par: Par,
+}
+
+/// A dense matrix, multiplied by its non-zero entries alone where they are few.
+pub struct Dense<'a> {
+    a: MatRef<'a, f64>,
+    rows: Option<Rows>,
+    par: Par,
+}
+
+impl<'a> Dense<'a> {
+    /// Looks for zeros.
+    pub fn new(a: MatRef<'a, f64>, par: Par) -> Self {
+        Dense { a, rows: Rows::new(a), par }
+    }
+
+    /// y ← A·x.
+    pub fn apply(&self, x: &[f64], y: &mut [f64]) {
+        match &self.rows {
+            Some(rows) => rows.apply(x, y),
+            None => product_into(self.a, x, y, self.par),
+        }
+    }
+
+    /// Entries that one product touches.
+    pub fn cost(&self) -> f64 {
+        let n = self.a.nrows();
+        self.rows.as_ref().map_or((n * n) as f64, |s| s.value.len().max(n) as f64)
+    }
+
+    /// The diagonal.
+    pub fn diagonal(&self) -> Vec<f64> {
+        (0..self.a.nrows()).map(|i| self.a[(i, i)]).collect()
+    }
 }
 
 /// A row-compressed copy, used when most entries are zero.
@@ -67,38 +102,24 @@ impl Rows {
 /// Runs the four solvers: `cg`, `cg-jacobi`, `minres`, `minres-jacobi`.
 ///
 /// # Errors
-/// None in practice; the products of a dense matrix cannot fail.
+/// When a product fails.
 pub fn all(system: &System<'_>) -> Result<Vec<ClassicalRun>> {
-    let n = system.a.nrows();
-    let sparse = Rows::new(system.a);
-    let entries = sparse.as_ref().map_or((n * n) as f64, |s| s.value.len().max(n) as f64);
-    let limit = ((BUDGET / entries) as u64).min(20 * n as u64).max(LEAST);
-    let apply = |x: &[f64], y: &mut [f64]| -> Result<()> {
-        match &sparse {
-            Some(rows) => rows.apply(x, y),
-            None => product_into(system.a, x, y, system.par),
-        }
-        Ok(())
-    };
-    let diagonal: Vec<f64> = (0..n).map(|i| system.a[(i, i)]).collect();
+    let n = system.b.len();
+    let limit = ((BUDGET / system.cost) as u64).min(20 * n as u64).max(LEAST);
+    let diagonal = system.diagonal;
     let largest = diagonal.iter().fold(0.0f64, |m, x| m.max(x.abs()));
     // MINRES needs a positive definite preconditioner: |a_ii|, and the largest where a_ii is zero
     let absolute: Vec<f64> = diagonal.iter().map(|x| if *x == 0.0 { largest } else { x.abs() }).collect();
     let mut runs = Vec::new();
+    let plain: Option<&[f64]> = None;
     for (solver, method, jacobi) in [
-        ("cg", Method::Cg, None),
-        ("cg-jacobi", Method::Cg, Some(&diagonal)),
-        ("minres", Method::Minres, None),
-        ("minres-jacobi", Method::Minres, Some(&absolute)),
+        ("cg", Method::Cg, plain),
+        ("cg-jacobi", Method::Cg, Some(diagonal)),
+        ("minres", Method::Minres, plain),
+        ("minres-jacobi", Method::Minres, Some(absolute.as_slice())),
     ] {
-        let problem = Problem {
-            apply: &apply,
-            b: system.b,
-            jacobi: jacobi.map(Vec::as_slice),
-            solution: system.solution,
-            eps: system.eps,
-            limit,
-        };
+        let problem =
+            Problem { apply: system.apply, b: system.b, jacobi, solution: system.solution, eps: system.eps, limit };
         let found = run(method, &problem)?;
         let bound = match (method, jacobi, system.kappa) {
             (Method::Cg, None, Some(kappa)) if system.definite => Some(cg_bound(kappa, system.eps)),

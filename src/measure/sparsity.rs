@@ -5,6 +5,7 @@ use crate::measurement::{SparsityPoint, Subnormalization};
 use crate::spectrum::lanczos::{Dropped, spectral_norm};
 use crate::spectrum::scale::{frobenius, max_abs};
 use faer::MatRef;
+use rayon::prelude::*;
 
 /// Entries at most this times the largest count as zero.
 pub const ZERO: f64 = 1e-12;
@@ -64,20 +65,21 @@ pub fn curve(h: MatRef<'_, f64>, sigma_max: f64, seed: u64) -> Result<Vec<Sparsi
     let norm = frobenius(h);
     let max = max_abs(h);
     let relative = |x: f64, of: f64| if of > 0.0 { x / of } else { 0.0 };
-    let mut points = Vec::new();
-    for (threshold, kept) in THRESHOLDS.into_iter().zip(kept(h, &THRESHOLDS)) {
+    let kept = kept(h, &THRESHOLDS);
+    // each threshold on its own thread; the result does not depend on the order
+    let point = |(&threshold, kept): (&f64, &Kept)| -> Result<SparsityPoint> {
         let spectral =
             if kept.dropped == 0.0 { 0.0 } else { spectral_norm(&Dropped { matrix: h, cut: threshold * max }, seed)? };
-        points.push(SparsityPoint {
+        Ok(SparsityPoint {
             threshold,
             d: kept.d,
             nonzeros: kept.nonzeros,
             frobenius_error: relative(kept.dropped, norm),
             // ‖·‖₂ ≤ ‖·‖_F in exact arithmetic
             spectral_error: Some(relative(spectral.min(kept.dropped), sigma_max)),
-        });
-    }
-    Ok(points)
+        })
+    };
+    THRESHOLDS.par_iter().zip(kept.par_iter()).map(point).collect()
 }
 
 /// The better of the d-sparse encoding, α = d·max|a_ij|, and the dense one, α = ‖A‖_F

@@ -1,16 +1,16 @@
 //! ε: the largest relative error of the Newton step that keeps (1 − f) of the exact step's loss decrease, f = 1 %,
 //! found on real evaluations of the loss.
 
-use super::trust_region::{Sphere, product};
+use super::trust_region::{Basis, Sphere};
 use crate::curvature::Objective;
 use crate::error::Result;
 use crate::measurement::Tolerance;
-use crate::spectrum::dense_eigen::Eigen;
 use crate::spectrum::lanczos::gaussian;
 use crate::spectrum::scale::{dot, norm, times_pow2};
 use faer::{Mat, MatRef, Par};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 /// The fraction f of the loss decrease that may be lost.
 pub const LOSS_FRACTION: f64 = 0.01;
@@ -31,10 +31,12 @@ const SMALLEST: f64 = 1e-16;
 pub struct Setting<'a> {
     /// The loss around the snapshot.
     pub objective: &'a dyn Objective,
-    /// Eigendecomposition of 2ᵏ·H (undamped).
-    pub eigen: &'a Eigen,
-    /// 2ᵏ·H itself.
-    pub scaled_h: MatRef<'a, f64>,
+    /// Eigenpairs of 2ᵏ·H (undamped) for the local model with this gradient (times 2ᵏ).
+    pub basis: &'a dyn Fn(&[f64]) -> Result<Basis<'a>>,
+    /// 2ᵏ·dᵀHd for every column d.
+    pub curvatures: &'a dyn Fn(MatRef<'_, f64>) -> Result<Vec<f64>>,
+    /// The eigenvector of the largest eigenvalue of H.
+    pub top: Vec<f64>,
     /// k.
     pub exponent: i32,
     /// Steps to try in turn, each with its name: A⁻¹g first, (|H| + λI)⁻¹g second. The step taken is −s.
@@ -75,7 +77,7 @@ pub fn measure(setting: &Setting<'_>, tick: &dyn Fn(f64)) -> Result<Tolerance> {
         budget: LOSS_FRACTION * decrease,
     };
     let scaled: Vec<f64> = gradient.iter().map(|&x| times_pow2(x, setting.exponent)).collect();
-    let sphere = Sphere::new(setting.eigen, &scaled, setting.par);
+    let sphere = Sphere::new((setting.basis)(&scaled)?, &scaled, setting.par);
     let model = |eps: f64| {
         let radius = eps * probe.length;
         times_pow2(sphere.model(&sphere.coordinates(radius)), -setting.exponent)
@@ -91,16 +93,12 @@ pub fn measure(setting: &Setting<'_>, tick: &dyn Fn(f64)) -> Result<Tolerance> {
     let value = along(1.0);
     tick(0.2);
     let mut low = value.min(along(-1.0));
-    let top: Vec<f64> = match n.checked_sub(1) {
-        Some(last) => setting.eigen.vectors.col(last).iter().copied().collect(),
-        None => Vec::new(),
-    };
-    let mut fixed: Vec<Vec<f64>> = vec![top];
+    let mut fixed: Vec<Vec<f64>> = vec![setting.top.clone()];
     let gradient_norm = norm(&gradient);
     if gradient_norm > 0.0 {
         fixed.push(gradient.iter().map(|x| x / gradient_norm).collect());
     }
-    let curvatures = curvatures(setting, &fixed);
+    let curvatures = curvatures(setting, &fixed)?;
     for (direction, curvature) in fixed.iter().zip(curvatures) {
         for sign in [1.0, -1.0] {
             low = low.min(probe.along(direction, sign, dot(&gradient, direction) * sign, curvature));
@@ -115,11 +113,14 @@ pub fn measure(setting: &Setting<'_>, tick: &dyn Fn(f64)) -> Result<Tolerance> {
             v.into_iter().map(|x| x / length).collect()
         })
         .collect();
-    let mut tolerated = Vec::with_capacity(DIRECTIONS);
-    for (i, (direction, curvature)) in random.iter().zip(self::curvatures(setting, &random)).enumerate() {
-        tolerated.push(probe.along(direction, 1.0, dot(&gradient, direction), curvature));
-        tick(0.4 + 0.6 * i as f64 / DIRECTIONS as f64);
-    }
+    let along: Vec<f64> = self::curvatures(setting, &random)?;
+    // each direction on its own thread; the result does not depend on the order
+    let mut tolerated: Vec<f64> = random
+        .par_iter()
+        .zip(&along)
+        .map(|(direction, curvature)| probe.along(direction, 1.0, dot(&gradient, direction), *curvature))
+        .collect();
+    tick(1.0);
     let quantile = lower_quantile(&mut tolerated);
     let mut method = format!(
         "loss evaluations around {name}: value along the maximiser of the local quadratic model, low over ±it, ±gradient, \
@@ -165,17 +166,11 @@ fn descending(setting: &Setting<'_>, start: f64) -> Option<(Vec<f64>, String, f6
 }
 
 /// dᵀHd for unit directions, in the snapshot's units.
-fn curvatures(setting: &Setting<'_>, directions: &[Vec<f64>]) -> Vec<f64> {
-    if directions.len() == 1 {
-        let hd = product(setting.scaled_h, &directions[0], setting.par);
-        return vec![times_pow2(dot(&directions[0], &hd), -setting.exponent)];
-    }
-    let n = setting.scaled_h.nrows();
+fn curvatures(setting: &Setting<'_>, directions: &[Vec<f64>]) -> Result<Vec<f64>> {
+    let n = directions.first().map_or(0, Vec::len);
     let d = Mat::from_fn(n, directions.len(), |i, j| directions[j][i]);
-    let mut hd = Mat::<f64>::zeros(n, directions.len());
-    faer::linalg::matmul::matmul(hd.as_mut(), faer::Accum::Replace, setting.scaled_h, d.as_ref(), 1.0, setting.par);
-    let one = |j: usize| d.col(j).iter().zip(hd.col(j).iter()).map(|(a, b)| a * b).sum::<f64>();
-    (0..directions.len()).map(|j| times_pow2(one(j), -setting.exponent)).collect()
+    let found = (setting.curvatures)(d.as_ref())?;
+    Ok(found.into_iter().map(|x| times_pow2(x, -setting.exponent)).collect())
 }
 
 /// Where the model's increase reaches the budget, by halving from 1.

@@ -5,7 +5,7 @@ use super::market::Market;
 use super::measuring::{measure_all, precision_of};
 use super::plan::Plan;
 use super::progress::Progress;
-use super::verification::verify_cases;
+use super::verification::simulate_cases;
 use crate::error::Result;
 use crate::parallel::Threads;
 use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
@@ -19,7 +19,7 @@ pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Resul
     let market = Market::open(plan, threads)?;
     let measured = measure_all(plan, threads, progress)?;
     let mut cases: Vec<Case> = measured.cases.into_iter().map(|m| market.price(m)).collect();
-    verify_cases(plan, &market, &mut cases, &measured.systems.kept, threads, progress)?;
+    simulate_cases(plan, &market.catalog, &market.machines(), &mut cases, threads, progress)?;
     let figures = figures(&market, &cases);
     let mut inputs = measured.inputs;
     inputs.extend(market.inputs());

@@ -2,9 +2,8 @@
 
 use super::jobs::{Job, jobs};
 use super::opened::open;
-use super::plan::{Curvature, DampingRule, Plan, Precision, Simulate, precision_text};
+use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
-use super::systems::{Rules, System, Systems, solved};
 use super::{memory, options};
 use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
@@ -19,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All cases of a plan, measured.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// The cases, in the order of inputs, snapshots, blocks.
     pub cases: Vec<Measurement>,
@@ -31,33 +30,7 @@ pub struct Measured {
     pub notes: Vec<String>,
     /// Name of what was analysed.
     pub title: String,
-    /// The solved systems, for the simulator; empty when nothing is simulated.
-    pub systems: Systems,
 }
-
-impl Measured {
-    /// Adds a case and, where its matrix was kept, the system that was solved.
-    fn keep(
-        &mut self,
-        case: Measurement,
-        h: Option<Mat<f64>>,
-        rules: Rules,
-        rhs: Vec<f64>,
-        source: String,
-        threads: &Threads,
-    ) -> Result<()> {
-        let system = match h {
-            Some(h) => Some(System { matrix: solved(h, rules, case.damping.lambda, threads)?, rhs, source }),
-            None => None,
-        };
-        self.systems.push(system);
-        self.cases.push(case);
-        Ok(())
-    }
-}
-
-/// Bytes of solved systems kept for the simulator.
-const KEPT_BYTES: u64 = 1 << 30;
 
 /// The part of the whole work that is done, told case by case.
 struct Share<'a> {
@@ -97,14 +70,7 @@ pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> R
         let plural = if cases == 1 { "" } else { "s" };
         progress.remark(&format!("{cases} case{plural}; largest {}", largest.describe()));
     }
-    // A quarter of what may be used, and never more than a gigabyte.
-    let keep = if plan.simulate == Simulate::None { 0 } else { limit.map_or(KEPT_BYTES, |l| (l / 4).min(KEPT_BYTES)) };
-    let mut measured = Measured {
-        systems: Systems::new(keep),
-        options: options::of(plan),
-        title: options::title(plan),
-        ..Measured::default()
-    };
+    let mut measured = Measured { options: options::of(plan), title: options::title(plan), ..Measured::default() };
     let mut share = Share { progress, total, done: 0.0 };
     for job in &jobs {
         match &job.opened.input {
@@ -153,22 +119,18 @@ fn measure_matrix(
 ) -> Result<()> {
     let work = job.cases(plan).first().map_or(0.0, |c| c.work);
     let id = format!("{}{}", job.prefix, matrix.name);
-    let h = matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?;
-    let kept = measured.systems.takes(matrix.n).then(|| h.clone());
-    let rules = Rules { prune: plan.prune, damping: plan.damping.unwrap_or(DampingRule::None) };
     let system = SystemInput {
         id: id.clone(),
         rhs: Some(matrix.rhs.values.clone()),
-        damping: rules.damping,
-        prune: rules.prune,
+        damping: plan.damping.unwrap_or(DampingRule::None),
+        prune: plan.prune,
         seed: plan.seed,
-        ..SystemInput::matrix(matrix.name.clone(), h)
+        ..SystemInput::matrix(matrix.name.clone(), matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?)
     };
     let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
     let mut case = measure(system, threads, &tell)?;
     case.notes.push(format!("right-hand side: {}", matrix.rhs.source));
-    let (rhs, source) = (matrix.rhs.values.clone(), matrix.rhs.source.clone());
-    measured.keep(case, kept, rules, rhs, source, threads)?;
+    measured.cases.push(case);
     measured.inputs.extend(digests(&job.prefix, &matrix.digests));
     share.done += work;
     Ok(())
@@ -205,8 +167,6 @@ fn measure_snapshot(
         let parts =
             curvatures(&prepared, block, plan.curvature, &|fraction| tell("curvature", 0.4 * fraction)).map_err(at)?;
         let objective = prepared.objective(block);
-        let kept = measured.systems.takes(block.len).then(|| parts.matrix.clone());
-        let rules = Rules { prune: plan.prune, damping: plan.damping.unwrap_or(DampingRule::PAPER) };
         let (loss, _) = prepared.loss_and_gradient();
         let system = SystemInput {
             id: id.clone(),
@@ -216,11 +176,11 @@ fn measure_snapshot(
             curvature,
             scope: scope.clone(),
             h: parts.matrix,
-            gradient: Some(gradient.clone()),
+            gradient: Some(gradient),
             rhs: None,
             objective: Some(&objective),
-            damping: rules.damping,
-            prune: rules.prune,
+            damping: plan.damping.unwrap_or(DampingRule::PAPER),
+            prune: plan.prune,
             ggn: parts.ggn,
             empirical_fisher: parts.empirical_fisher,
             batch: Some(samples),
@@ -237,7 +197,7 @@ fn measure_snapshot(
                 kinks.near, kinks.total
             ));
         }
-        measured.keep(case, kept, rules, gradient, "gradient".into(), threads)?;
+        measured.cases.push(case);
         share.done += work;
     }
     Ok(())

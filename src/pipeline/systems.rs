@@ -1,111 +1,166 @@
-//! The solved systems of a run, kept in memory for the simulator as far as a budget goes.
+//! One case of a plan as numbers: the solved matrix and its right-hand side, for the simulator.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef};
+use std::sync::Arc;
 
-use super::plan::{DampingRule, PruneRule};
+use super::jobs::{Job, jobs};
+use super::opened::open;
+use super::plan::{Curvature, DampingRule, Plan, Precision, PruneRule};
 use crate::curvature::pruning::prune;
-use crate::error::Result;
+use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
+use crate::error::{Error, Result};
 use crate::parallel::Threads;
-use crate::spectrum::decompose;
+use crate::snapshot::{Input, Snapshot};
+use crate::spectrum::dense_eigen::decompose;
+use faer::Mat;
 
-/// One system A p = b.
+/// A linear system of a case.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// The solved matrix A, N × N.
+    /// Id of the case.
+    pub id: String,
+    /// The solved matrix: damped as the plan says.
     pub matrix: Mat<f64>,
-    /// The right-hand side b.
+    /// The right-hand side.
     pub rhs: Vec<f64>,
-    /// Where b comes from.
-    pub source: String,
+    /// Where it came from, in words.
+    pub rhs_source: String,
 }
 
-/// Keeps systems in the order of the cases until the budget is spent.
-#[derive(Debug, Default)]
-pub struct Systems {
-    /// One entry per case; `None` where it was not kept.
-    pub kept: Vec<Option<System>>,
-    bytes_left: u64,
+/// The inputs of a plan, opened once, from which systems are built one at a time.
+#[derive(Debug)]
+pub struct Systems<'p> {
+    plan: &'p Plan,
+    jobs: Vec<Job>,
 }
 
-impl Systems {
-    /// A store of at most `bytes`.
-    pub fn new(bytes: u64) -> Self {
-        Systems { kept: Vec::new(), bytes_left: bytes }
+impl<'p> Systems<'p> {
+    /// Opens the plan's inputs.
+    ///
+    /// # Errors
+    /// Whatever opening and lowering meets.
+    pub fn open(plan: &'p Plan) -> Result<Self> {
+        Ok(Systems { plan, jobs: jobs(open(plan)?, plan)? })
     }
 
-    /// Whether a system of size `n` would be kept.
-    pub fn takes(&self, n: usize) -> bool {
-        8 * (n as u64).saturating_mul(n as u64) <= self.bytes_left
+    /// Ids of all cases, in the order they are measured.
+    pub fn ids(&self) -> Vec<String> {
+        self.jobs.iter().flat_map(|job| job.cases(self.plan)).map(|case| case.id).collect()
     }
 
-    /// Adds the next case.
-    pub fn push(&mut self, system: Option<System>) {
-        if let Some(system) = &system {
-            let n = system.rhs.len() as u64;
-            self.bytes_left = self.bytes_left.saturating_sub(8 * n.saturating_mul(n));
+    /// The one case there is, or the one named.
+    ///
+    /// # Errors
+    /// Usage when there are several and none is named, or when the name is not among them.
+    pub fn choose(&self, named: Option<&str>) -> Result<String> {
+        let ids = self.ids();
+        let shown = || {
+            let head = ids.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
+            if ids.len() > 12 { format!("{head}, … ({} in all)", ids.len()) } else { head }
+        };
+        match (named, ids.as_slice()) {
+            (Some(id), _) if ids.iter().any(|known| known == id) => Ok(id.to_owned()),
+            (Some(id), _) => Err(Error::usage("pipeline::case", format!("--case {id}"), "no such case", shown())),
+            (None, [one]) => Ok(one.clone()),
+            (None, _) => Err(Error::usage(
+                "pipeline::case",
+                format!("{} cases", ids.len()),
+                "one case is verified at a time",
+                format!("name one with --case, or give one snapshot and --scope layer:NAME; there are: {}", shown()),
+            )),
         }
-        self.kept.push(system);
+    }
+
+    /// The system of a case. `lambda` overrides the rule's λ (Levenberg-Marquardt finds its own while measuring).
+    ///
+    /// # Errors
+    /// Whatever differentiating meets; exit 4 beyond the memory limit.
+    pub fn build(&self, id: &str, lambda: Option<f64>, threads: &Threads) -> Result<System> {
+        let limit = self.plan.max_memory.or_else(super::memory::available);
+        for job in &self.jobs {
+            match &job.opened.input {
+                Input::Matrix(matrix) => {
+                    if format!("{}{}", job.prefix, matrix.name) != id {
+                        continue;
+                    }
+                    job.check_memory(self.plan, limit)?;
+                    let h = matrix.to_dense(self.plan.max_memory.unwrap_or(u64::MAX))?;
+                    let rule = self.plan.damping.unwrap_or(DampingRule::None);
+                    return Ok(System {
+                        id: id.to_owned(),
+                        matrix: damped(pruned(h, self.plan.prune), rule, lambda, id, threads)?,
+                        rhs: matrix.rhs.values.clone(),
+                        rhs_source: matrix.rhs.source.clone(),
+                    });
+                }
+                Input::Run(run) => {
+                    let Some(network) = &job.network else { continue };
+                    for snapshot in &run.snapshots {
+                        for (scope, block) in &job.blocks {
+                            if job.case_id(&snapshot.name, &self.plan.curvature.to_string(), scope) == id {
+                                job.check_memory(self.plan, limit)?;
+                                return self.snapshot_system(id, network, snapshot, block, lambda, threads);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Err(Error::usage("pipeline::case", id, "no such case", "see `breakeven measure`"))
+    }
+
+    fn snapshot_system(
+        &self,
+        id: &str,
+        network: &Arc<Network>,
+        snapshot: &Snapshot,
+        block: &Block,
+        lambda: Option<f64>,
+        threads: &Threads,
+    ) -> Result<System> {
+        let at = |e: Error| Error { place: format!("{}: {}", snapshot.file, e.place), ..e };
+        let precision = self.plan.precision.unwrap_or(Precision::F64);
+        let prepared = Prepared::new(network.clone(), &snapshot.params, precision, threads).map_err(at)?;
+        let h = match self.plan.curvature {
+            Curvature::Hessian => prepared.hessian(block).to_dense(),
+            Curvature::Ggn => prepared.gauss_newton(block).map_err(at)?.to_dense(),
+            Curvature::EmpiricalFisher => prepared.empirical_fisher(block).map_err(at)?.to_dense(),
+        };
+        let rule = self.plan.damping.unwrap_or(DampingRule::PAPER);
+        Ok(System {
+            id: id.to_owned(),
+            matrix: damped(pruned(h.map_err(at)?, self.plan.prune), rule, lambda, id, threads)?,
+            rhs: prepared.block_gradient(block),
+            rhs_source: format!("gradient of the loss at {}", snapshot.name),
+        })
     }
 }
 
-/// How H becomes the solved matrix.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rules {
-    /// Entries dropped first.
-    pub prune: PruneRule,
-    /// What is added then.
-    pub damping: DampingRule,
+/// The entries that the rule keeps.
+fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
+    if rule == PruneRule::None { h } else { prune(h.as_ref(), rule) }
 }
 
-/// The matrix that the rules with the measured λ make of H.
-///
-/// # Errors
-/// When the eigendecomposition that |H| needs fails its certificate.
-pub fn solved(mut h: Mat<f64>, rules: Rules, lambda: f64, threads: &Threads) -> Result<Mat<f64>> {
-    if rules.prune != PruneRule::None {
-        h = prune(h.as_ref(), rules.prune);
+/// H + λI, or |H| + λI for saddle-free damping.
+fn damped(mut h: Mat<f64>, rule: DampingRule, lambda: Option<f64>, id: &str, threads: &Threads) -> Result<Mat<f64>> {
+    let n = h.nrows();
+    let largest = (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).fold(0.0_f64, |m, (i, j)| m.max(h[(i, j)].abs()));
+    if matches!(rule, DampingRule::LevenbergMarquardt(_)) && lambda.is_none() {
+        return Err(Error::usage(
+            "pipeline::damping",
+            id,
+            "Levenberg-Marquardt damping finds its λ while measuring",
+            "run `breakeven measure` and give that λ with --damping",
+        ));
     }
-    if let DampingRule::SaddleFree(_) = rules.damping {
-        h = threads.run(|| absolute(h.as_ref(), threads))?;
+    if matches!(rule, DampingRule::SaddleFree(_)) {
+        let eigen = decompose(h.as_ref(), threads.faer())?;
+        let scaled = Mat::from_fn(n, n, |i, k| eigen.vectors[(i, k)] * eigen.values[k].abs());
+        let absolute = &scaled * eigen.vectors.transpose();
+        h = Mat::from_fn(n, n, |i, j| 0.5 * (absolute[(i, j)] + absolute[(j, i)]));
     }
-    for i in 0..h.nrows() {
+    let lambda = lambda.unwrap_or_else(|| rule.lambda(largest));
+    for i in 0..n {
         h[(i, i)] += lambda;
     }
     Ok(h)
-}
-
-/// |H| = V·|Λ|·Vᵀ, exactly symmetric.
-fn absolute(h: MatRef<'_, f64>, threads: &Threads) -> Result<Mat<f64>> {
-    let n = h.nrows();
-    let eigen = decompose(h, threads.faer())?;
-    let scaled = Mat::from_fn(n, n, |i, j| eigen.vectors[(i, j)] * eigen.values[j].abs());
-    let mut out = Mat::<f64>::zeros(n, n);
-    matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), eigen.vectors.transpose(), 1.0, threads.faer());
-    Ok(Mat::from_fn(n, n, |i, j| out[(i, j)] / 2.0 + out[(j, i)] / 2.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn damping_adds_lambda_to_h_or_to_its_absolute_value() {
-        let threads = Threads::new(1).expect("threads");
-        // Eigenvalues 3 and −1 along (1, 1) and (1, −1).
-        let h = Mat::from_fn(2, 2, |i, j| if i == j { 1.0 } else { 2.0 });
-        let rules = |damping| Rules { prune: PruneRule::None, damping };
-        let plain = solved(h.clone(), rules(DampingRule::Relative(0.1)), 0.2, &threads).expect("solved");
-        assert_eq!((plain[(0, 0)], plain[(0, 1)]), (1.2, 2.0));
-        let free = solved(h, rules(DampingRule::SaddleFree(0.1)), 0.5, &threads).expect("solved");
-        assert!((free[(0, 0)] - 2.5).abs() < 1e-14 && (free[(0, 1)] - 1.0).abs() < 1e-14);
-    }
-
-    #[test]
-    fn the_budget_is_kept() {
-        let mut systems = Systems::new(8 * 5);
-        assert!(systems.takes(2) && !systems.takes(3));
-        systems.push(Some(System { matrix: Mat::zeros(2, 2), rhs: vec![0.0; 2], source: String::new() }));
-        assert!(systems.takes(1) && !systems.takes(2));
-    }
 }

@@ -76,12 +76,14 @@ impl TableRow {
     /// The row of a priced quantity of the case `case`.
     pub fn from_cost(case: &str, row: &CostRow) -> Self {
         let hardware = row.hardware.as_deref().unwrap_or("-");
+        // what a real run took stands beside what the formula says, under the name that models use for it
+        let quantity = if row.bound == "run" { format!("{}:run", row.quantity) } else { row.quantity.clone() };
         TableRow {
-            key: format!("{case}/{}/{}/{hardware}/{}", row.model, row.scenario, row.quantity),
+            key: format!("{case}/{}/{}/{hardware}/{quantity}", row.model, row.scenario),
             model: row.model.clone(),
             scenario: row.scenario.clone(),
             hardware: row.hardware.clone(),
-            quantity: row.quantity.clone(),
+            quantity,
             unit: row.unit.clone(),
             value: row.value,
             low: row.low,

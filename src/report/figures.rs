@@ -5,7 +5,7 @@ use super::escape::visible;
 use super::figure_data::{AxisMark, AxisSpec, MapFigure, Side};
 use super::number;
 use super::plot::{self, Compared, Figure, GateTimeRow, SpectrumMark, TimelinePoint, TrailPoint};
-use super::words;
+use super::words::{self, Against};
 use crate::simulate::SimulationRow;
 
 /// Cases beyond these get no figures of their own; their numbers are in the tables and files.
@@ -120,14 +120,17 @@ pub fn file_stem(text: &str) -> String {
 }
 
 fn gate_time(report: &Report) -> Option<Figure> {
-    // One mark for each scenario: the crossover that is kindest to the quantum side against the verdict's rival.
-    let mut names: Vec<(String, String)> = Vec::new();
-    for case in &report.cases {
-        for v in &case.verdicts {
-            let key = (v.scenario.clone(), v.against.clone());
-            if !names.iter().any(|(s, _)| *s == key.0) && case.crossovers.iter().any(|c| c.scenario == key.0) {
-                names.push(key);
-            }
+    // One mark for each scenario, two for `paper`: against its own rival and against the best one.
+    let mut names: Vec<(String, Against, String)> = Vec::new();
+    for row in report.cases.iter().flat_map(|c| &c.crossovers) {
+        let (against, text) = match (row.scenario.as_str(), row.classical.as_str()) {
+            ("paper", words::PAPER_RIVAL) => (Against::Paper, "against the paper's rival, 2N³"),
+            ("paper", _) => (Against::Others, "against the best rival"),
+            _ => (Against::Verdict, "against the verdict's rival"),
+        };
+        if !names.iter().any(|(s, a, _)| *s == row.scenario && *a == against) {
+            let name = format!("{} ({}), {text}", row.scenario, words::badge(&row.scenario));
+            names.push((row.scenario.clone(), against, name));
         }
     }
     let mut rows: Vec<GateTimeRow> = report
@@ -135,7 +138,10 @@ fn gate_time(report: &Report) -> Option<Figure> {
         .iter()
         .map(|case| GateTimeRow {
             label: case.measurement.id.clone(),
-            at: names.iter().map(|(scenario, _)| words::break_even(case, scenario)).collect(),
+            at: names
+                .iter()
+                .map(|(scenario, against, _)| words::break_even_against(case, scenario, *against))
+                .collect(),
         })
         .collect();
     let total = rows.len();
@@ -152,8 +158,7 @@ fn gate_time(report: &Report) -> Option<Figure> {
         .filter(|m| m.side == Side::Quantum)
         .filter_map(|m| m.gate_time.map(|at| AxisMark { at, label: title_of(&m.title, &m.id), ..AxisMark::default() }))
         .collect();
-    let names: Vec<String> =
-        names.iter().map(|(s, _)| format!("{s} ({}), against the verdict's rival", words::badge(s))).collect();
+    let names: Vec<String> = names.into_iter().map(|(_, _, name)| name).collect();
     let scene = plot::gate_times(&names, &rows, &machines)?;
     Some(Figure {
         name: "gate-time".into(),

@@ -53,16 +53,45 @@ pub fn class_id(class: VerdictClass) -> &'static str {
     }
 }
 
+/// The rival that the paper compares with.
+pub const PAPER_RIVAL: &str = "inverse";
+
+/// Which classical rival a break-even is wanted against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// The one that the verdict names.
+    Verdict,
+    /// The paper's own.
+    Paper,
+    /// Any but the paper's own.
+    Others,
+}
+
 /// The break-even gate time of a case in a scenario against the verdict's rival: of several quantum models the one with the
 /// longest admissible gate time.
 pub fn break_even(case: &Case, scenario: &str) -> Option<AxisMark> {
-    let headline = case.verdict.iter().filter(|v| v.scenario == scenario);
-    let against =
-        headline.chain(case.verdicts.iter().filter(|v| v.scenario == scenario)).next().map(|v| v.against.as_str());
-    case.crossovers
-        .iter()
-        .filter(|c| c.scenario == scenario && c.variable == "gate_time")
-        .filter(|c| against.is_none_or(|a| c.classical == a))
+    break_even_against(case, scenario, Against::Verdict)
+}
+
+/// The same against a chosen rival.
+pub fn break_even_against(case: &Case, scenario: &str, rival: Against) -> Option<AxisMark> {
+    let headline = case.verdict.iter().chain(&case.verdicts).find(|v| v.scenario == scenario);
+    // A rival that was really run is named `minres (run)`, its crossover by the model alone.
+    let named = headline.map(|v| v.against.trim_end_matches(" (run)"));
+    let rows = || {
+        let wanted = |c: &&crate::crossover::CrossoverRow| c.scenario == scenario && c.variable == "gate_time";
+        case.crossovers.iter().filter(wanted).filter(|c| match rival {
+            Against::Verdict => true,
+            Against::Paper => c.classical == PAPER_RIVAL,
+            Against::Others => c.classical != PAPER_RIVAL,
+        })
+    };
+    let same =
+        |c: &&crate::crossover::CrossoverRow| rival != Against::Verdict || named.is_none_or(|n| c.classical == n);
+    // Where the verdict's rival has no crossovers of its own, those that were computed must do.
+    let known = rows().any(|c| same(&c));
+    rows()
+        .filter(|c| !known || same(c))
         .filter_map(|c| c.at.map(|at| AxisMark { at, low: c.low, high: c.high, label: c.quantum.clone() }))
         .max_by(|a, b| a.at.total_cmp(&b.at))
 }
@@ -129,21 +158,34 @@ fn paper(report: &Report) -> Option<String> {
             && v.hardware_classical == pair.hardware_classical
     };
     let all: Vec<&Verdict> = report.cases.iter().flat_map(|c| c.verdicts.iter().filter(own)).collect();
-    let (published, best): (Vec<&Verdict>, Vec<&Verdict>) = all.iter().partition(|v| v.against == "inverse");
-    let classes = |of: &[&Verdict]| of.iter().map(|v| v.class).collect::<Vec<_>>();
+    // Both outcomes, whether they stand in one verdict or in one each.
+    let (mut published, mut best) = (Vec::new(), Vec::new());
+    let mut names: Vec<&str> = Vec::new();
+    for v in &all {
+        let own = [(v.against.as_str(), v.class)];
+        let stated = v.outcomes.iter().map(|o| (o.against.as_str(), o.class));
+        for (against, class) in stated.chain(own.into_iter().filter(|_| v.outcomes.is_empty())) {
+            if against == PAPER_RIVAL {
+                published.push(class);
+            } else {
+                best.push(class);
+                if !names.contains(&against) {
+                    names.push(against);
+                }
+            }
+        }
+    }
     Some(match (published.is_empty(), best.is_empty()) {
         (false, false) => format!(
             "As published (paper): {} against the paper's rival, the inverse in 2N³ flops; {} against the best classical rival, {}.",
-            tally(&classes(&published)),
-            tally(&classes(&best)),
-            rivals(&best)
+            tally(&published),
+            tally(&best),
+            listed(&names)
         ),
-        _ => format!(
-            "As published (paper): {} against {}; {}",
-            tally(&classes(&all)),
-            rivals(&all),
-            sentence(&pair.reason)
-        ),
+        _ => {
+            let classes: Vec<VerdictClass> = all.iter().map(|v| v.class).collect();
+            format!("As published (paper): {} against {}; {}", tally(&classes), rivals(&all), sentence(&pair.reason))
+        }
     })
 }
 
@@ -161,10 +203,14 @@ fn rivals(verdicts: &[&Verdict]) -> String {
             names.push(&v.against);
         }
     }
-    match names[..] {
+    listed(&names)
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
         [] => "the classical rivals".into(),
-        [one] => one.into(),
-        [ref most @ .., last] => format!("{} or {last}", most.join(", ")),
+        [one] => (*one).into(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
 }
 

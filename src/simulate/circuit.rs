@@ -68,9 +68,7 @@ impl Padded {
 /// From the eigenbasis to coordinates; empty for an instance without eigenvectors.
 pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
-        Spectrum::Full(q) => {
-            (0..instance.n).map(|i| v.iter().enumerate().map(|(k, x)| q[(i, k)] * x).sum()).collect()
-        }
+        Spectrum::Full(q) => (0..instance.n).map(|i| v.iter().enumerate().map(|(k, x)| q[(i, k)] * x).sum()).collect(),
         Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
@@ -78,9 +76,7 @@ pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
 /// From coordinates to the eigenbasis.
 pub fn eigenbasis(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
-        Spectrum::Full(q) => {
-            (0..instance.n).map(|k| (0..instance.n).map(|i| q[(i, k)] * v[i]).sum()).collect()
-        }
+        Spectrum::Full(q) => (0..instance.n).map(|k| (0..instance.n).map(|i| q[(i, k)] * v[i]).sum()).collect(),
         Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
@@ -234,7 +230,7 @@ pub fn walk(instance: &Instance, form: Form, p: f64, steps: u64, options: &Optio
         counts.reflections += 3;
         counts.walk_steps += 1;
     }
-    let flags = if general { 0b10000 } else { 0 } | (steps % 2) as usize * 0b10;
+    let flags = if general { 0b10000 } else { 0 } | ((steps % 2) as usize * 0b10);
     let mut run = kept(&state, &padded, 0.0, counts, flags);
     if general {
         run.left = kept(&state, &padded, 0.0, counts, flags & 0b00010).state;
@@ -267,10 +263,26 @@ pub fn kernel_reflection(instance: &Instance, norm_guess: f64, order: u64, optio
     let top = instance.sigma_max / instance.alpha;
     let half = std::f64::consts::FRAC_1_SQRT_2;
     let b = coordinates(instance, &instance.amplitudes);
-    let bt: Vec<f64> = (0..size).map(|i| if i < n { b[i] * half } else if i == n { half } else { 0.0 }).collect();
+    let bt: Vec<f64> = (0..size)
+        .map(|i| {
+            if i < n {
+                b[i] * half
+            } else if i == n {
+                half
+            } else {
+                0.0
+            }
+        })
+        .collect();
     let at = Mat::from_fn(size, size, |i, j| match (i < n, j < n) {
         (true, true) => (0..n).map(|k| vectors[(i, k)] * instance.nodes[k] * vectors[(j, k)]).sum(),
-        (false, false) if i == j => if i == n { 1.0 / norm_guess } else { top },
+        (false, false) if i == j => {
+            if i == n {
+                1.0 / norm_guess
+            } else {
+                top
+            }
+        }
         _ => 0.0,
     });
     let product: Vec<f64> = (0..size).map(|j| (0..size).map(|i| bt[i] * at[(i, j)]).sum()).collect();

@@ -87,7 +87,6 @@ pub fn proven_time(kappa: f64, eps: f64) -> f64 {
 pub fn simulation_calls(time: f64, eps: f64) -> f64 {
     let e = std::f64::consts::E;
     let log = (1.0 / eps).ln();
-    let segments =
-        if time >= log / e { (e * time).ceil() } else { (4.0 * log / (e + log / time).ln()).ceil() };
+    let segments = if time >= log / e { (e * time).ceil() } else { (4.0 * log / (e + log / time).ln()).ceil() };
     48.0 * segments
 }

@@ -20,7 +20,11 @@ pub fn series(encoding: &mut Counted<'_>, coefficients: &[f64], v: &[f64]) -> Ve
             encoding.counts.reflections += 1;
             state[n..].iter_mut().for_each(|x| *x = -*x);
         }
-        if k % 2 == 1 { encoding.apply(&mut state) } else { encoding.apply_adjoint(&mut state) }
+        if k % 2 == 1 {
+            encoding.apply(&mut state)
+        } else {
+            encoding.apply_adjoint(&mut state)
+        }
         encoding.counts.walk_steps += 1;
         for (s, x) in sum.iter_mut().zip(&state[..n]) {
             *s += c * x;
@@ -48,7 +52,11 @@ impl<'a> Extended<'a> {
         for f in 0..m {
             packed[f * n..(f + 1) * n].copy_from_slice(&v[f * (n + 1)..f * (n + 1) + n]);
         }
-        if adjoint { self.inner.apply_adjoint(&mut packed) } else { self.inner.apply(&mut packed) }
+        if adjoint {
+            self.inner.apply_adjoint(&mut packed)
+        } else {
+            self.inner.apply(&mut packed)
+        }
         for f in 0..m {
             v[f * (n + 1)..f * (n + 1) + n].copy_from_slice(&packed[f * n..(f + 1) * n]);
         }

@@ -172,8 +172,7 @@ pub fn traverse(instance: &Instance, steps: u64, runs: u64, seed: u64, simulatio
     let (mut fidelities, mut time, mut calls) = (Vec::new(), 0.0, 0_u64);
     let mut last = Vec::new();
     for _ in 0..runs {
-        let mut state =
-            State { re: std::array::from_fn(|_| vec![0.0; n]), im: std::array::from_fn(|_| vec![0.0; n]) };
+        let mut state = State { re: std::array::from_fn(|_| vec![0.0; n]), im: std::array::from_fn(|_| vec![0.0; n]) };
         state.re[0].copy_from_slice(&instance.amplitudes);
         for j in 1..=steps {
             let s = path(kappa, low + (high - low) * j as f64 / steps as f64);

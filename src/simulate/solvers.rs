@@ -49,9 +49,7 @@ pub fn known(model_id: &str, level: Level) -> Result<()> {
     let remedy = format!("models with a circuit: {}", VERIFIABLE.join(", "));
     if !VERIFIABLE.contains(&model_id) {
         return Err(match FORMULA_ONLY.iter().find(|(id, _)| *id == model_id) {
-            Some((_, why)) => {
-                Error::usage("simulate::no_circuit", model_id, format!("not verifiable: {why}"), remedy)
-            }
+            Some((_, why)) => Error::usage("simulate::no_circuit", model_id, format!("not verifiable: {why}"), remedy),
             None => Error::usage("simulate::unknown_model", model_id, "no such quantum model", remedy),
         });
     }

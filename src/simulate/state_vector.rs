@@ -84,10 +84,7 @@ impl StateVector {
         for i in 0..self.re.len() {
             if i & bit == 0 && holds(i, controls) {
                 let (mut a, mut b) = ((self.re[i], self.im[i]), (self.re[i | bit], self.im[i | bit]));
-                (a, b) = (
-                    add(mul(g[0][0], a), mul(g[0][1], b)),
-                    add(mul(g[1][0], a), mul(g[1][1], b)),
-                );
+                (a, b) = (add(mul(g[0][0], a), mul(g[0][1], b)), add(mul(g[1][0], a), mul(g[1][1], b)));
                 (self.re[i], self.im[i]) = a;
                 (self.re[i | bit], self.im[i | bit]) = b;
             }
@@ -194,7 +191,13 @@ fn low_gate(re: &mut [f64], im: &mut [f64], run: usize, g: &[[Complex; 2]; 2]) {
         for k in (0..re.len()).filter(|k| k & run == 0) {
             let (mut r, mut i) = ([re[k], re[k | run]], [im[k], im[k | run]]);
             let ([r0, r1], [i0, i1]) = (&mut r, &mut i);
-            mix(std::slice::from_mut(r0), std::slice::from_mut(i0), std::slice::from_mut(r1), std::slice::from_mut(i1), g);
+            mix(
+                std::slice::from_mut(r0),
+                std::slice::from_mut(i0),
+                std::slice::from_mut(r1),
+                std::slice::from_mut(i1),
+                g,
+            );
             (re[k], re[k | run], im[k], im[k | run]) = (r[0], r[1], i[0], i[1]);
         }
         return;

@@ -61,28 +61,35 @@ pub fn verify(
     check_ask(model_id, eps, level, options)?;
     levels::check_size(level, matrix.nrows())?;
     let instance = Instance::new(matrix, rhs, options)?;
-    let mut outcome = at_level_one(model_id, &instance, eps, claim, level, options)?;
-    if level != Level::L1 && outcome.circuit != Circuit::SpectralOnly {
-        deepen(&mut outcome, level, matrix, &instance, options)?;
-    }
-    Ok(row(model_id, &instance, eps, predicted, level, options, outcome))
+    verify_built(model_id, Some(matrix), &instance, eps, claim, predicted, level, options)
 }
 
-/// [`verify`] at level 1 for a system that is known by its spectrum or its Lanczos measure only.
+/// [`verify`] for an instance that was built before. Without a `matrix` (a system known by its spectrum or its Lanczos
+/// measure) only level 1 can be run.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_instance(
+#[allow(clippy::too_many_arguments)]
+pub fn verify_built(
     model_id: &str,
+    matrix: Option<MatRef<'_, f64>>,
     instance: &Instance,
     eps: f64,
     claim: Option<u64>,
     predicted: Option<f64>,
+    level: Level,
     options: &Options,
 ) -> Result<SimulationRow> {
-    check_ask(model_id, eps, Level::L1, options)?;
-    let outcome = at_level_one(model_id, instance, eps, claim, Level::L1, options)?;
-    Ok(row(model_id, instance, eps, predicted, Level::L1, options, outcome))
+    check_ask(model_id, eps, level, options)?;
+    levels::check_size(level, instance.n)?;
+    let mut outcome = at_level_one(model_id, instance, eps, claim, level, options)?;
+    if level != Level::L1 && outcome.queries > 0 {
+        let Some(matrix) = matrix else {
+            return Err(Error::usage("simulate::level", level, "without the matrix only level L1 can be run", ""));
+        };
+        deepen(&mut outcome, level, matrix, instance, options)?;
+    }
+    Ok(row(model_id, instance, eps, predicted, level, options, outcome))
 }
 
 fn check_ask(model_id: &str, eps: f64, level: Level, options: &Options) -> Result<()> {
@@ -142,8 +149,7 @@ fn deepen(
     options: &Options,
 ) -> Result<()> {
     let replay = levels::replay(level, &outcome.circuit, matrix, instance, options)?;
-    let difference =
-        replay.state.iter().zip(&outcome.state).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let difference = replay.state.iter().zip(&outcome.state).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
     let allowed = levels::tolerance(outcome.depth, replay.residual);
     outcome.error = replay.error(instance);
     outcome.notes.extend(replay.notes);

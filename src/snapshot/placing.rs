@@ -21,15 +21,12 @@ use std::fmt;
 use trace::Placeholder;
 use undo::undo;
 
-/// One value of the graph fed by one parameter. A tied parameter has several bindings.
-///
-/// `initializer` names an initializer or the output of a `Constant` or `Identity` node; a node all of whose
-/// outputs are bound need not be run.
+/// One initializer fed by one parameter. A tied parameter has several bindings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
     /// Name of the tensor in the snapshot.
     pub parameter: String,
-    /// Name of the value in the graph.
+    /// Name of the initializer.
     pub initializer: String,
     /// True when the value is the transpose of the (2-D) parameter.
     pub transposed: bool,
@@ -77,7 +74,8 @@ pub type Others<'a> = dyn FnMut() -> Result<Vec<Vec<(String, Array)>>> + 'a;
 
 /// Places the tensors of the `chosen` snapshots in `model`. `place` names the graph in errors.
 ///
-/// Initializers that an exporter merged because their values were equal are taken apart in `model`.
+/// In `model`, initializers that an exporter merged because their values were equal are taken apart, zero biases that
+/// it dropped are put back, and bound `Constant` and `Identity` outputs become initializers.
 ///
 /// # Errors
 /// An input error that names the tensor that has no certain place, or the weight slot that no tensor fills.
@@ -111,9 +109,10 @@ pub fn place(
     let read = if settled && !state.free().iter().any(|v| may_repeat(v)) { Vec::new() } else { others()? };
     let mut all: Vec<&[(String, Array)]> = chosen.to_vec();
     all.extend(read.iter().map(Vec::as_slice).filter(|s| same_shapes(snapshot, s)));
-    state.merge_aliases(&names::aliases(&all));
+    state.merge_aliases(model, &all);
     by_value(&mut state, &all, place)?;
     by_shape(model, &mut state);
+    by_twin(&mut state);
     if let Some(&(name, array)) = state.unplaced().first() {
         return Err(unplaced(&state, name, array, place));
     }
@@ -132,7 +131,9 @@ pub fn place(
             "save the whole state_dict of the exported model, or export again so that the names agree",
         ));
     }
-    Ok(state.finish())
+    let placement = state.finish();
+    materialize(model, &placement.bindings);
+    Ok(placement)
 }
 
 /// What has been settled so far.
@@ -203,20 +204,19 @@ impl<'a> State<'a> {
     }
 
     /// Joins tensors that are one under several names: the first name takes all places.
-    fn merge_aliases(&mut self, aliases: &[(&str, &str)]) {
-        for (alias, first) in aliases {
+    ///
+    /// Equal in every snapshot while they moved, they are tied. Equal where nothing moved yet, they are tied only if
+    /// the graph runs the module of one without giving it a place, or uses one as an embedding and the other in a
+    /// product: layers that began as copies of each other are not, nor is a copy that the graph does not know.
+    fn merge_aliases(&mut self, model: &OnnxModel, all: &[&[(String, Array)]]) {
+        for (alias, first) in names::aliases(all) {
             let find = |name: &str| self.snapshot.iter().find(|(n, _)| n == name).map(|(n, _)| n.as_str());
             let (Some(alias), Some(first)) = (find(alias), find(first)) else {
                 continue;
             };
-            // Two initializers with different values show that the graph does not tie them.
-            let content = |p: &str| {
-                let value = self.bound.iter().find(|(_, (q, transposed, _))| *q == p && !transposed)?.0;
-                self.stored.iter().find(|v| v.name == *value).map(|v| v.array)
-            };
-            if let (Some(a), Some(b)) = (content(alias), content(first))
-                && a.first_difference(b).is_some()
-            {
+            let homeless = [alias, first].iter().any(|p| !self.placed_by.contains_key(p) && self.is_run(model, p));
+            let embeds = self.is_looked_up(model, alias) != self.is_looked_up(model, first);
+            if !(names::has_moved(all, first) || homeless || embeds) || self.stored_apart(alias, first) {
                 continue;
             }
             self.aliases.insert(alias, first);
@@ -230,6 +230,35 @@ impl<'a> State<'a> {
                 *parameter = first;
             }
         }
+    }
+
+    fn values_of(&self, parameter: &str) -> impl Iterator<Item = (&'a Stored<'a>, bool)> {
+        self.stored.iter().filter_map(move |v| match self.bound.get(v.name) {
+            Some((p, transposed, _)) if *p == parameter => Some((v, *transposed)),
+            _ => None,
+        })
+    }
+
+    /// Whether the exporter's traces mention the parameter, or a node runs in its module.
+    fn is_run(&self, model: &OnnxModel, parameter: &str) -> bool {
+        let name = self.prefix.apply(parameter);
+        let module = name.rsplit_once('.').map_or("", |(module, _)| module);
+        trace::signature(model).values().any(|p| p.target == name)
+            || model.nodes.iter().any(|n| trace::module_paths(n).iter().any(|path| path == module))
+    }
+
+    fn is_looked_up(&self, model: &OnnxModel, parameter: &str) -> bool {
+        self.values_of(parameter).any(|(v, _)| v.uses.iter().any(|u| model.nodes[u.node].op_type == "Gather"))
+    }
+
+    /// Two initializers with different values show that the graph does not tie the tensors.
+    fn stored_apart(&self, a: &str, b: &str) -> bool {
+        self.values_of(a).any(|(x, turned_x)| {
+            self.values_of(b).any(|(y, turned_y)| {
+                let (plain, turned) = names::equality(x.array, y.array);
+                if turned_x == turned_y { !plain } else { !turned }
+            })
+        })
     }
 
     fn finish(self) -> Placement {
@@ -264,6 +293,24 @@ impl<'a> State<'a> {
         aliases.sort();
         Placement { parameters, bindings, constants, aliases }
     }
+}
+
+/// Makes initializers of bound values that `Constant` and `Identity` nodes give, and takes those nodes away.
+fn materialize(model: &mut OnnxModel, bindings: &[Binding]) {
+    let known: HashSet<&str> = model.initializers.iter().map(|(name, _)| name.as_str()).collect();
+    let wanted: HashSet<&str> =
+        bindings.iter().map(|b| b.initializer.as_str()).filter(|name| !known.contains(name)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    // In first-use order, so that the result does not depend on hashing.
+    let made: Vec<(String, Array)> = stored_values(model)
+        .iter()
+        .filter(|v| wanted.contains(v.name))
+        .map(|v| (v.name.to_owned(), v.array.clone()))
+        .collect();
+    model.nodes.retain(|node| !node.outputs.iter().any(|o| wanted.contains(o.as_str())));
+    model.initializers.extend(made);
 }
 
 /// Rule 1: the initializer bears the tensor's name.
@@ -391,7 +438,7 @@ fn is_parameter_name(name: &str, signature: &HashMap<String, Placeholder>) -> bo
         return true;
     }
     let leaf = name.rsplit(['.', '/']).next().unwrap_or(name);
-    let known = ["weight", "bias", "gamma", "beta", "scale", "kernel", "embedding"];
+    let known = ["weight", "bias", "in_proj_weight", "in_proj_bias", "gamma", "beta"];
     known.contains(&leaf) && leaf != name
 }
 

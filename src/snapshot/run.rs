@@ -12,6 +12,7 @@ use crate::snapshot::manifest::{Choice, Manifest, SnapshotFiles, discover};
 use crate::snapshot::onnx_graph::{self, OnnxModel};
 use crate::snapshot::placing::{Binding, PlacedBy, Placement, check_same_tensors, own_weights, place};
 use crate::snapshot::weights::{self, WeightFormat};
+use std::collections::BTreeMap;
 
 /// Everything that a run directory holds, in memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,10 @@ pub struct RunInput {
     pub name: String,
     /// The graph's file.
     pub graph_file: String,
-    /// The graph.
+    /// The graph, ready for its bindings (see [`place`]).
     pub model: OnnxModel,
+    /// Operators of the graph as the file has them, with their counts.
+    pub operators: BTreeMap<String, usize>,
     /// Which value of the graph each parameter feeds.
     pub bindings: Vec<Binding>,
     /// Float initializers that are constants.
@@ -92,6 +95,10 @@ pub fn open(folder: &Folder, only: Option<&str>, options: &OpenOptions) -> Resul
     let mut external = Contained::beside(folder, &manifest.graph, &limits);
     let mut model = onnx_graph::read(&bytes, &manifest.graph.place(), context, &mut external)?;
     drop(bytes);
+    let mut operators = BTreeMap::new();
+    for node in &model.nodes {
+        *operators.entry(node.op_type.clone()).or_insert(0) += 1;
+    }
     let batch = read_batch(folder, &manifest, &model, context)?;
     let (loss_json, loss_place) = match &manifest.loss {
         Some(file) => (Some(folder.read(file, &limits)?.0), file.place()),
@@ -137,6 +144,7 @@ pub fn open(folder: &Folder, only: Option<&str>, options: &OpenOptions) -> Resul
         name: folder.name(),
         graph_file: manifest.graph.name.clone(),
         model,
+        operators,
         bindings: placement.bindings,
         constants: placement.constants,
         batch,

@@ -9,26 +9,35 @@ pub const BINS_PER_DECADE: i32 = 4;
 /// Counts the eigenvalues in bins [10^(k/4), 10^((k+1)/4)) of |λ| for each sign; those within `tolerance` of zero form
 /// one bin of sign 0. Ascending along the signed axis; empty bins are left out.
 pub fn bins(values: &[f64], tolerance: f64) -> Vec<SpectrumBin> {
-    let mut counts: BTreeMap<(i8, i32), u64> = BTreeMap::new();
-    let mut zero = 0;
-    for &x in values {
+    weighted(values.iter().map(|&x| (x, 1.0)), tolerance)
+}
+
+/// The same from nodes (θ, weight) of a quadrature of the spectral density, weights summing to 1, for n eigenvalues:
+/// counts are estimates, rounded.
+pub fn estimated(nodes: &[(f64, f64)], n: usize, tolerance: f64) -> Vec<SpectrumBin> {
+    weighted(nodes.iter().map(|&(x, w)| (x, w * n as f64)), tolerance)
+}
+
+fn weighted(values: impl Iterator<Item = (f64, f64)>, tolerance: f64) -> Vec<SpectrumBin> {
+    let mut counts: BTreeMap<(i8, i32), f64> = BTreeMap::new();
+    let mut zero = 0.0;
+    for (x, weight) in values {
         if x.abs() <= tolerance || x.is_nan() {
-            zero += 1;
+            zero += weight;
         } else {
             let (sign, k) = (if x > 0.0 { 1 } else { -1 }, bin(x.abs()));
             // negative ones run from large to small magnitude
-            *counts.entry((sign, if sign < 0 { -k } else { k })).or_default() += 1;
+            *counts.entry((sign, if sign < 0 { -k } else { k })).or_default() += weight;
         }
     }
-    let one = |(&(sign, k), &count): (&(i8, i32), &u64)| {
+    let one = |(&(sign, k), &count): (&(i8, i32), &f64)| {
         let k = if sign < 0 { -k } else { k };
-        SpectrumBin { sign, low: edge(k), high: edge(k + 1), count }
+        SpectrumBin { sign, low: edge(k), high: edge(k + 1), count: count.round() as u64 }
     };
     let mut out: Vec<SpectrumBin> = counts.iter().filter(|((sign, _), _)| *sign < 0).map(one).collect();
-    if zero > 0 {
-        out.push(SpectrumBin { sign: 0, low: 0.0, high: tolerance, count: zero });
-    }
+    out.push(SpectrumBin { sign: 0, low: 0.0, high: tolerance, count: zero.round() as u64 });
     out.extend(counts.iter().filter(|((sign, _), _)| *sign > 0).map(one));
+    out.retain(|b| b.count > 0);
     out
 }
 

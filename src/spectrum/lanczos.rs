@@ -129,6 +129,64 @@ pub fn gaussian(n: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     v
 }
 
+/// Ritz pairs of a Krylov space.
+#[derive(Debug, Clone)]
+pub struct Krylov {
+    /// Ritz values in ascending order.
+    pub values: Vec<f64>,
+    /// Orthonormal Ritz vectors (n × k).
+    pub vectors: Mat<f64>,
+    /// ‖A·v − θ·v‖ of each.
+    pub residuals: Vec<f64>,
+}
+
+/// Ritz pairs of the Krylov space of `start` after at most `steps` products; `start` lies in the span of the vectors.
+///
+/// # Errors
+/// As [`extremes`], and for a start vector that is zero.
+pub fn krylov(operator: &dyn SymmetricOperator, start: &[f64], steps: usize) -> Result<Krylov> {
+    let n = operator.dim();
+    let length = norm(start);
+    if start.len() != n || length == 0.0 || !length.is_finite() {
+        let what = "the start vector is zero, not finite or of another length";
+        return Err(Error::input("spectrum::start", "Krylov space", what, "give a non-zero vector of length N"));
+    }
+    let first = start.iter().map(|x| x / length).collect();
+    let mut lane = Lane { basis: vec![first], alpha: Vec::new(), beta: Vec::new(), exhausted: false };
+    let mut scale = 0.0;
+    let mut y = Mat::<f64>::zeros(n, 1);
+    for _ in 0..steps.clamp(1, n) {
+        let Some(v) = lane.basis.last() else { break };
+        operator.apply_many(MatRef::from_column_major_slice(v, n, 1), y.as_mut())?;
+        let w: Vec<f64> = y.col(0).iter().copied().collect();
+        check_finite(&w)?;
+        lane.advance(w, &mut scale);
+        if lane.exhausted {
+            break;
+        }
+    }
+    let k = lane.alpha.len();
+    let eigen = decompose(lane.tridiagonal().as_ref(), Par::Seq)?;
+    let q = Mat::from_fn(n, k, |i, j| lane.basis[j][i]);
+    let mut vectors = Mat::<f64>::zeros(n, k);
+    matmul(vectors.as_mut(), Accum::Replace, q.as_ref(), eigen.vectors.as_ref(), 1.0, Par::Seq);
+    let last = if lane.exhausted { 0.0 } else { lane.beta[k - 1] };
+    let residuals = (0..k).map(|i| (last * eigen.vectors[(k - 1, i)]).abs()).collect();
+    Ok(Krylov { values: eigen.values, vectors, residuals })
+}
+
+fn check_finite(w: &[f64]) -> Result<()> {
+    if w.iter().all(|x| x.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::input(
+        "spectrum::not_finite",
+        "matrix-vector product",
+        "the product is NaN or infinite",
+        "check the snapshot and the batch",
+    ))
+}
+
 struct Lane {
     basis: Vec<Vec<f64>>,
     alpha: Vec<f64>,
@@ -221,14 +279,7 @@ pub fn extremes(operator: &dyn SymmetricOperator, options: Options) -> Result<Ex
         operator.apply_many(x.as_ref(), y.as_mut())?;
         for (c, &lane) in active.iter().enumerate() {
             let w: Vec<f64> = y.col(c).iter().copied().collect();
-            if !w.iter().all(|x| x.is_finite()) {
-                return Err(Error::input(
-                    "spectrum::not_finite",
-                    "matrix-vector product",
-                    "the product is NaN or infinite",
-                    "check the snapshot and the batch",
-                ));
-            }
+            check_finite(&w)?;
             lanes[lane].advance(w, &mut scale);
         }
         let all_exhausted = lanes.iter().all(|l| l.exhausted);

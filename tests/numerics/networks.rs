@@ -62,7 +62,8 @@ fn check_fixture(fixture: &Fixture, name: &str, graph: &str, tolerances: [f64; 3
             let values = h.self_adjoint_eigenvalues(Side::Lower).unwrap();
             let own = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
             let error = (own - abs_max).abs() / abs_max;
-            assert!(error <= column_tolerance.max(1e-9), "{what}: {} has |λ| off by {error:e}", block.name);
+            // an eigenvalue moves by at most the 2-norm of the error, a few times its largest entry
+            assert!(error <= 5.0 * column_tolerance.max(1e-9), "{what}: {} has |λ| off by {error:e}", block.name);
             let largest = truth["max_abs_entry"].as_f64().unwrap();
             let error = (top(&h) - largest).abs() / largest;
             assert!(error <= column_tolerance.max(1e-9), "{what}: {} has max|h| off by {error:e}", block.name);

@@ -67,6 +67,8 @@ fn poison(report: &mut Report, payload: &str) {
         case.costs[1].domain.why = payload.into();
         case.verdicts[0].reason = payload.into();
         case.verdicts[0].nearest_lever = payload.into();
+        case.verdicts[0].outcomes[1].against = payload.into();
+        case.crossovers[0].hardware_quantum = Some(payload.into());
         case.crossovers[0].note = payload.into();
         if let Some(v) = &mut case.verdict {
             v.against = payload.into();

@@ -24,7 +24,8 @@ fn every_encoding_holds_the_matrix_over_its_alpha() {
         let n = h.nrows();
         let g = vector(n, &mut rng);
         let frobenius = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| h[(i, j)].powi(2)).sum::<f64>();
-        let largest = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| h[(i, j)].abs()).fold(0.0, f64::max);
+        let largest =
+            (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| h[(i, j)].abs()).fold(0.0, f64::max);
         let d = (0..n).map(|i| (0..n).filter(|&j| h[(i, j)] != 0.0).count()).max().unwrap() as f64;
         for (kind, alpha) in [
             (Encoding::Dilation, None),
@@ -56,7 +57,11 @@ fn the_adjoint_is_the_transpose() {
         let column = |u: &dyn BlockEncoding, j: usize, adjoint: bool| {
             let mut v = vec![0.0; size];
             v[j] = 1.0;
-            if adjoint { u.apply_adjoint(&mut v) } else { u.apply(&mut v) }
+            if adjoint {
+                u.apply_adjoint(&mut v)
+            } else {
+                u.apply(&mut v)
+            }
             v
         };
         for j in 0..size.min(40) {

@@ -85,12 +85,8 @@ fn gate_level_runs_as_in_the_reference() {
         assert_eq!(run.counts.queries(), p.degree());
         let values = qsvt::best_relative_values(&instance, &p, 0.5);
         let spectral: Vec<f64> = values.iter().zip(&instance.amplitudes).map(|(p, b)| p * b).collect();
-        let gap = coordinates(&instance, &spectral)
-            .iter()
-            .zip(&run.state)
-            .map(|(a, b)| (a - b).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        let gap =
+            coordinates(&instance, &spectral).iter().zip(&run.state).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
         println!("N {n} κ {kappa}: gate level against spectral {gap:.2e}, reference {:.2e}", get("vs_spectral"));
         assert!(gap < 1e-13 && run.imaginary < 1e-13, "{gap} {}", run.imaginary);
         assert!((get("eps") - instance.error_of(&circuit::eigenbasis(&instance, &run.state))) > 0.0);
@@ -144,7 +140,8 @@ fn explicit_registers_agree_with_the_spectral_walk() {
         assert_eq!(found.state_preparation, counted.state_preparation);
         // Gate by gate on the padded register.
         let gates = circuit::walk(&instance, walk.form, SCHEDULE_P, steps, &options()).unwrap();
-        let gap = gates.state.iter().zip(&coordinates(&instance, &flagged)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let gap =
+            gates.state.iter().zip(&coordinates(&instance, &flagged)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(gap < 1e-13 && gates.imaginary == 0.0, "T = {steps}: {gap}");
         assert_eq!(gates.counts.queries(), counted.queries());
     }
@@ -206,8 +203,7 @@ fn levels_refuse_what_they_cannot_hold() {
     assert_eq!(at("qsvt", Level::L3).unwrap_err().class, Class::Resource);
     assert_eq!(at("hhl", Level::L2).unwrap_err().class, Class::Usage);
     let huge = Mat::<f64>::identity(1025, 1025);
-    let error =
-        verify("qsvt", huge.as_ref(), &vec![1.0; 1025], 1e-1, None, None, Level::L2, &options()).unwrap_err();
+    let error = verify("qsvt", huge.as_ref(), &vec![1.0; 1025], 1e-1, None, None, Level::L2, &options()).unwrap_err();
     assert_eq!(error.class, Class::Resource);
     let tight = Options { max_bytes: 200, ..options() };
     let small = Mat::from_fn(8, 8, |i, j| if i == j { 1.0 + i as f64 } else { 0.0 });

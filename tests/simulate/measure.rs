@@ -3,7 +3,7 @@
 use super::support::*;
 use breakeven::error::Class;
 use breakeven::simulate::walk::{Combination, Form, SCHEDULE_P, WalkSystem, run};
-use breakeven::simulate::{Instance, Level, Options, SimulationRow, Spectrum, calibrate, verify, verify_instance};
+use breakeven::simulate::{Instance, Level, Options, SimulationRow, Spectrum, calibrate, verify, verify_built};
 use faer::Mat;
 
 fn diagonal(values: &[f64]) -> Mat<f64> {
@@ -44,6 +44,14 @@ fn beyond_the_cap_it_is_not_verifiable() {
     assert!(error.what.contains("not verifiable"));
 }
 
+fn lanczos_small(values: &[f64]) -> Instance {
+    let product = |x: &[f64], y: &mut [f64]| {
+        y.iter_mut().zip(x).zip(values).for_each(|((y, x), v)| *y = v * x);
+        Ok(())
+    };
+    Instance::from_products(product, &vec![1.0; values.len()], None, &options()).unwrap()
+}
+
 #[test]
 fn an_operator_is_enough() {
     let mut rng = rng(93);
@@ -54,8 +62,10 @@ fn an_operator_is_enough() {
         Ok(())
     };
     let instance = Instance::from_products(product, &g, None, &options()).unwrap();
-    let row = verify_instance("costa2023-consistent", &instance, 1e-2, None, None, &options()).unwrap();
+    let row = verify_built("costa2023-consistent", None, &instance, 1e-2, None, None, Level::L1, &options()).unwrap();
     assert!(row.passed && row.n == 2000, "{row:?}");
+    let deep = verify_built("qsvt", None, &lanczos_small(&values[..50]), 1e-1, None, None, Level::L2, &options());
+    assert_eq!(deep.unwrap_err().class, Class::Usage);
     // An eigenvector as right-hand side: one node, an invariant subspace.
     let mut e = vec![0.0; 2000];
     e[7] = 2.0;

@@ -1,7 +1,7 @@
 //! Norm search and randomised paths against exact propagation and their formulas.
 
 use super::support::*;
-use breakeven::simulate::norm_search::{guess_plan, path_plan, random_guess, follow_path};
+use breakeven::simulate::norm_search::{follow_path, guess_plan, path_plan, random_guess};
 use breakeven::simulate::randomisation::{evolution_calls, path, traverse};
 use breakeven::simulate::{Level, verify};
 use faer::Mat;

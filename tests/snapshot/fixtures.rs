@@ -37,7 +37,7 @@ fn transposed(array: &Array) -> Array {
 }
 
 /// Every binding must reproduce the graph's own weights from the snapshot that it was exported with.
-fn check_against_reference(run: &RunInput, reference: &str) {
+pub fn check_against_reference(run: &RunInput, reference: &str) {
     let snapshot = run.snapshots.iter().find(|s| s.name == reference).unwrap();
     for binding in &run.bindings {
         let own = &snapshot.params.iter().find(|(n, _)| *n == binding.parameter).unwrap().1;

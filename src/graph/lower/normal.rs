@@ -19,7 +19,7 @@ fn standardise(p: &mut Program, x: NodeId, kept: &[usize], epsilon: f64) -> Node
     p.mul(centred, inverse)
 }
 
-/// LayerNormalization and RMSNormalization over the axes from `axis` on.
+/// LayerNormalization over the axes from `axis` on.
 pub(super) fn layer(n: &mut Node<'_, '_>) -> Result<()> {
     let x = n.float(0)?;
     let shape = n.p().shape(x).to_vec();
@@ -30,18 +30,7 @@ pub(super) fn layer(n: &mut Node<'_, '_>) -> Result<()> {
     n.only_first_output()?;
     let mut kept = shape.clone();
     kept[axis..].fill(1);
-    let mut y = if n.op() == "RMSNormalization" {
-        let count = size(&shape[axis..]);
-        let p = n.p();
-        let square = p.mul(x, x);
-        let sum = p.sum_to(square, &kept);
-        let mean = p.scale(1.0 / count as f64, sum);
-        let shifted = p.shift(mean, epsilon);
-        let inverse = p.pow(shifted, -0.5);
-        p.mul(x, inverse)
-    } else {
-        standardise(n.p(), x, &kept, epsilon)
-    };
+    let mut y = standardise(n.p(), x, &kept, epsilon);
     let scale = n.float(1)?;
     let (a, b) = n.aligned(y, scale)?;
     y = n.p().mul(a, b);
@@ -110,7 +99,7 @@ pub(super) fn group(n: &mut Node<'_, '_>) -> Result<()> {
     let channels = shape[1];
     let groups = if n.op() == "GroupNormalization" {
         let groups = n.int_attr("num_groups")?.unwrap_or(0);
-        usize::try_from(groups).ok().filter(|&g| g > 0 && channels % g == 0)
+        usize::try_from(groups).ok().filter(|&g| g > 0 && channels.is_multiple_of(g))
     } else {
         Some(channels)
     };

@@ -69,7 +69,6 @@ const RULES: &[(&str, Rule)] = &[
     ("PRelu", elementwise::prelu),
     ("Pad", layout::pad),
     ("Pow", elementwise::arithmetic),
-    ("RMSNormalization", normal::layer),
     ("Range", layout::range),
     ("Reciprocal", elementwise::unary),
     ("ReduceL1", reduce::reduce),
@@ -116,6 +115,41 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
 /// The operators that lowering takes, sorted.
 pub fn operators() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name)
+}
+
+/// How an operator behaves under differentiation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Differentiable wherever it is defined.
+    Smooth,
+    /// Smooth but for kinks or ties.
+    Kinked,
+    /// Linear in each argument or moving elements only.
+    Linear,
+    /// Piecewise constant.
+    Flat,
+    /// Evaluated at load, or a mask.
+    Folded,
+}
+
+/// How a supported operator behaves under differentiation.
+pub fn kind(op: &str) -> Kind {
+    match op {
+        "Abs" | "Clip" | "Elu" | "GlobalMaxPool" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Max" | "MaxPool"
+        | "Min" | "PRelu" | "ReduceL1" | "ReduceMax" | "ReduceMin" | "Relu" | "Selu" | "Softsign" | "Where" => {
+            Kind::Kinked
+        }
+        "Add" | "AveragePool" | "Cast" | "CastLike" | "Concat" | "CumSum" | "Dropout" | "Expand" | "Flatten"
+        | "Gather" | "GatherElements" | "GlobalAveragePool" | "Identity" | "Mean" | "Neg" | "Pad" | "ReduceMean"
+        | "ReduceSum" | "Reshape" | "Slice" | "Split" | "Squeeze" | "Sub" | "Sum" | "Tile" | "Transpose" | "Trilu"
+        | "Unsqueeze" => Kind::Linear,
+        "Ceil" | "Floor" | "Round" | "Sign" => Kind::Flat,
+        "And" | "Constant" | "ConstantOfShape" | "Equal" | "Greater" | "GreaterOrEqual" | "IsNaN" | "Less"
+        | "LessOrEqual" | "Mod" | "Not" | "OneHot" | "Or" | "Range" | "ReduceProd" | "Shape" | "Size" | "Xor" => {
+            Kind::Folded
+        }
+        _ => Kind::Smooth,
+    }
 }
 
 /// The operators of a graph that lowering refuses, sorted, without repeats.

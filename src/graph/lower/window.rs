@@ -108,7 +108,7 @@ pub(super) fn conv(n: &mut Node<'_, '_>) -> Result<()> {
     }
     let group = n.int_attr("group")?.unwrap_or(1);
     let (batch, channels, filters) = (sx[0], sx[1], sw[0]);
-    let groups = usize::try_from(group).ok().filter(|&g| g > 0 && channels == sw[1] * g && filters % g == 0);
+    let groups = usize::try_from(group).ok().filter(|&g| g > 0 && channels == sw[1] * g && filters.is_multiple_of(g));
     let Some(groups) = groups else {
         return Err(n.misfit(format!("input {sx:?} and weight {sw:?} in {group} groups")));
     };

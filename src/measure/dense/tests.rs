@@ -1,3 +1,5 @@
+//! Unit tests of the dense measurement.
+
 use super::*;
 use crate::measure::measure as measure_all;
 use crate::parallel::Threads;

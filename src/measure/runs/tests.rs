@@ -19,7 +19,21 @@ fn sparse_and_dense_products_agree() {
 fn a_singular_system_has_no_bound_and_ends() {
     let a = with_spectrum(&[0.0, 1.0, 2.0, 3.0, 0.0], 2);
     let b = [1.0, -1.0, 0.5, 2.0, 0.3];
-    let system = System { a: a.as_ref(), b: &b, solution: None, kappa: None, definite: true, eps: 1e-6, par: Par::Seq };
+    let dense = Dense::new(a.as_ref(), Par::Seq);
+    let apply = |x: &[f64], y: &mut [f64]| {
+        dense.apply(x, y);
+        Ok(())
+    };
+    let system = System {
+        apply: &apply,
+        cost: dense.cost(),
+        diagonal: &dense.diagonal(),
+        b: &b,
+        solution: None,
+        kappa: None,
+        definite: true,
+        eps: 1e-6,
+    };
     for run in all(&system).unwrap() {
         assert!(run.bound.is_none() && run.iterations.is_none(), "{run:?}");
         assert!(run.note.is_some(), "{run:?}");

@@ -1,5 +1,6 @@
 use super::*;
 use crate::curvature::damping::DampingRule;
+use crate::measure::trust_region::product;
 use crate::measure::{SystemInput, measure as measure_all};
 use crate::measurement::Measurement;
 use crate::parallel::Threads;

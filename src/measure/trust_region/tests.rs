@@ -33,7 +33,7 @@ fn beats_the_circle_in_two_dimensions() {
     for ([a, b, d], g) in cases {
         let h = Mat::from_fn(2, 2, |i, j| if i != j { b } else { [a, d][i] });
         let eigen = decompose(h.as_ref(), Par::Seq).unwrap();
-        let sphere = Sphere::new(&eigen, &g, Par::Seq);
+        let sphere = Sphere::new(Basis::whole(&eigen), &g, Par::Seq);
         for r in [1e-6, 0.1, 0.5, 1.0, 30.0] {
             let u = sphere.maximiser(r);
             assert!((norm(&u) / r - 1.0).abs() < 1e-10, "{g:?} {r}");
@@ -51,7 +51,7 @@ fn optimality_conditions_hold_in_many_dimensions() {
     let h = with_spectrum(&values, 3);
     let eigen = decompose(h.as_ref(), Par::Seq).unwrap();
     let g = gaussian(40, &mut ChaCha8Rng::seed_from_u64(8));
-    let sphere = Sphere::new(&eigen, &g, Par::Seq);
+    let sphere = Sphere::new(Basis::whole(&eigen), &g, Par::Seq);
     for r in [1e-8, 1e-3, 1.0, 100.0] {
         let u = sphere.maximiser(r);
         // (μI − H)u = G with μ ≥ λ_max is sufficient for a global maximum
@@ -60,5 +60,27 @@ fn optimality_conditions_hold_in_many_dimensions() {
         let residual: Vec<f64> = u.iter().zip(&hu).zip(&g).map(|((u, hu), g)| mu * u - hu - g).collect();
         assert!(norm(&residual) < 1e-9 * (norm(&g) + mu * r), "{r}");
         assert!(mu >= values[39] - 1e-9);
+    }
+}
+
+#[test]
+fn a_low_rank_basis_with_its_complement_gives_the_same_maximiser() {
+    // rank 3 of 12, positive semidefinite
+    let mut values = vec![0.0; 9];
+    values.extend([0.5, 1.5, 4.0]);
+    let h = with_spectrum(&values, 3);
+    let eigen = decompose(h.as_ref(), Par::Seq).unwrap();
+    let g = gaussian(12, &mut ChaCha8Rng::seed_from_u64(2));
+    let whole = Sphere::new(Basis::whole(&eigen), &g, Par::Seq);
+    let part = Basis {
+        values: eigen.values[9..].to_vec(),
+        vectors: Vectors::Borrowed(eigen.vectors.as_ref().subcols(9, 3)),
+        complement: Some(0.0),
+    };
+    let part = Sphere::new(part, &g, Par::Seq);
+    for r in [1e-4, 0.3, 2.0, 50.0] {
+        let (u, v) = (whole.maximiser(r), part.maximiser(r));
+        let off: Vec<f64> = u.iter().zip(&v).map(|(a, b)| a - b).collect();
+        assert!(norm(&off) < 1e-9 * r, "{r}: {}", norm(&off));
     }
 }

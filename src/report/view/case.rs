@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::costs::{ScenarioCosts, scenario_costs};
+use super::overview::{self, OtherView};
 use super::{Cells, FigureView};
 use crate::measurement::{Inertia, Measured};
 use crate::report::document::{Case, Report};
@@ -42,6 +43,8 @@ pub struct VerdictView {
     pub word: String,
     /// Rival.
     pub against: String,
+    /// Outcomes against other rivals.
+    pub others: Vec<OtherView>,
     /// Why.
     pub reason: String,
     /// What would turn it.
@@ -73,6 +76,8 @@ pub struct CaseView {
     pub runs: Vec<Cells>,
     /// Verdicts.
     pub verdicts: Vec<VerdictView>,
+    /// What would turn the headline verdict, nearest first.
+    pub levers: Vec<Cells>,
     /// Costs, one group for each scenario.
     pub costs: Vec<ScenarioCosts>,
     /// Crossovers.
@@ -150,6 +155,7 @@ pub fn case(report: &Report, case: &Case, index: usize, figures: Vec<FigureView>
         sparsity: sparsity(case),
         runs: runs(case),
         verdicts: verdicts(case),
+        levers: levers(case),
         costs: scenario_costs(report, case),
         crossovers: crossovers(case),
         simulation: simulation(case),
@@ -325,10 +331,31 @@ fn verdicts(case: &Case) -> Vec<VerdictView> {
             class: words::class_id(v.class).into(),
             word: words::class(v.class).into(),
             against: v.against.clone(),
+            others: overview::others(&[v]),
             reason: v.reason.clone(),
             lever: v.nearest_lever.clone(),
         })
         .collect()
+}
+
+fn levers(case: &Case) -> Vec<Cells> {
+    let levers = case.verdict.iter().flat_map(|v| &v.levers);
+    levers
+        .map(|l| {
+            let unit = if l.variable == "gate_time" { "s" } else { "" };
+            vec![
+                l.variable.clone(),
+                number::with_unit(l.now, unit),
+                number::with_unit(l.at, unit),
+                number::digits(l.decades, 3),
+                proof(l.certified),
+            ]
+        })
+        .collect()
+}
+
+fn proof(certified: bool) -> String {
+    if certified { "certified".into() } else { "not certified".into() }
 }
 
 fn crossovers(case: &Case) -> Vec<Cells> {
@@ -340,10 +367,16 @@ fn crossovers(case: &Case) -> Vec<Cells> {
                 c.scenario.clone(),
                 c.quantum.clone(),
                 c.classical.clone(),
+                [&c.hardware_quantum, &c.hardware_classical]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(" / "),
                 c.variable.clone(),
                 c.at.map_or("none in range".into(), |x| number::with_unit(x, unit)),
                 number::interval(c.low, c.high),
-                if c.certified { "certified".into() } else { "not certified".into() },
+                proof(c.certified),
                 c.note.clone(),
             ]
         })

@@ -35,12 +35,45 @@ pub struct OutcomeView {
     pub class: String,
     /// `unfavourable in all 7 cases`.
     pub tally: String,
+    /// Outcomes against other rivals, stated in the same verdicts: rival, CSS class, tally.
+    pub others: Vec<OtherView>,
     /// Reason given for the first case.
     pub reason: String,
     /// Nearest lever of the first case.
     pub lever: String,
     /// The case that reason and lever belong to; empty when there is only one.
     pub example: String,
+}
+
+/// An outcome against another rival.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OtherView {
+    /// The rival.
+    pub against: String,
+    /// CSS class.
+    pub class: String,
+    /// Words.
+    pub tally: String,
+}
+
+/// The outcomes of some verdicts that are against another rival than the verdict itself, one entry for all of them.
+pub fn others(verdicts: &[&Verdict]) -> Vec<OtherView> {
+    let (mut rivals, mut classes) = (Vec::new(), Vec::new());
+    for v in verdicts {
+        for o in v.outcomes.iter().filter(|o| o.against != v.against) {
+            if !rivals.contains(&o.against.as_str()) {
+                rivals.push(o.against.as_str());
+            }
+            classes.push(o.class);
+        }
+    }
+    let Some(first) = classes.first() else { return Vec::new() };
+    let same = classes.iter().all(|c| c == first);
+    vec![OtherView {
+        against: rivals.join(", "),
+        class: if same { words::class_id(*first) } else { "mixed" }.into(),
+        tally: words::tally(&classes),
+    }]
 }
 
 /// Scenarios in the order of the verdicts (then of the costs), each with its outcomes.
@@ -100,6 +133,7 @@ fn outcomes(report: &Report, scenario: &str) -> Vec<OutcomeView> {
                 against: rivals.join(", "),
                 class: same.map_or("mixed", |c| words::class_id(*c)).into(),
                 tally: words::tally(&classes),
+                others: others(&list.iter().map(|(_, v)| *v).collect::<Vec<_>>()),
                 reason: first.map_or(String::new(), |(_, v)| v.reason.clone()),
                 lever: first.map_or(String::new(), |(_, v)| v.nearest_lever.clone()),
                 example: if list.len() > 1 {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::crossover::CrossoverRow;
+use crate::crossover::{CrossoverRow, Outcome};
 
 fn verdict(scenario: &str, against: &str, class: VerdictClass) -> Verdict {
     Verdict {
@@ -10,6 +10,7 @@ fn verdict(scenario: &str, against: &str, class: VerdictClass) -> Verdict {
         against: against.into(),
         reason: format!("because of {against}"),
         nearest_lever: format!("kappa against {against}"),
+        ..Verdict::default()
     }
 }
 
@@ -73,6 +74,18 @@ fn one_row_for_paper_quotes_its_reason() {
 }
 
 #[test]
+fn both_outcomes_may_stand_in_one_verdict() {
+    let outcome = |against: &str, class| Outcome { class, against: against.into(), ..Outcome::default() };
+    let outcomes = vec![outcome("inverse", BreaksEven), outcome("minres (run)", Unfavourable)];
+    let paper = Verdict { outcomes, ..verdict("paper", "inverse", BreaksEven) };
+    let report = Report { cases: vec![case("only", 1.0, vec![paper], 0)], ..Report::default() };
+    let sentence = headline(&report).sentence;
+    let expected = "As published (paper): breaks even against the paper's rival, the inverse in 2N³ flops; \
+                    unfavourable against the best classical rival, minres (run). ";
+    assert!(sentence.starts_with(expected), "{sentence}");
+}
+
+#[test]
 fn tallies() {
     assert_eq!(tally(&[]), "no verdict");
     assert_eq!(tally(&[Excluded]), "excluded");
@@ -98,4 +111,11 @@ fn the_break_even_is_the_kindest_one_against_the_verdicts_rival() {
     let mark = break_even(&case, "oracle").unwrap();
     assert_eq!((mark.at, mark.label.as_str()), (3e-11, "costa2026"));
     assert_eq!(break_even(&case, "paper"), None);
+    assert_eq!(break_even_against(&case, "oracle", Against::Paper).unwrap().at, 1.0);
+    // A rival that was really run is named as such in the verdict only.
+    case.verdict.as_mut().unwrap().against = "cg (run)".into();
+    assert_eq!(break_even(&case, "oracle").unwrap().at, 3e-11);
+    // A rival without crossovers leaves those that were computed.
+    case.verdict.as_mut().unwrap().against = "minres".into();
+    assert_eq!(break_even(&case, "oracle").unwrap().at, 1.0);
 }

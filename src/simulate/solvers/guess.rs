@@ -67,11 +67,7 @@ fn outcome(found: Found, depth: u64, needed: Option<u64>, notes: Vec<String>) ->
 const GUESSES: usize = 24;
 
 /// Shrinks the two orders together until the error is missed; the cheapest plan found that reaches ε.
-fn cheapest_by_orders(
-    orders: (u64, u64),
-    eps: f64,
-    mut run: impl FnMut(u64, u64) -> Found,
-) -> Option<u64> {
+fn cheapest_by_orders(orders: (u64, u64), eps: f64, mut run: impl FnMut(u64, u64) -> Found) -> Option<u64> {
     let mut best: Option<u64> = None;
     for k in (4..=12).rev() {
         let reflection = (orders.0 as f64 * f64::from(k) / 12.0).ceil().max(1.0) as u64;

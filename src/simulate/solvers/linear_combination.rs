@@ -169,7 +169,12 @@ pub fn hhl(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     };
     let c = hhl_run(instance, &clock);
     let notes = vec![
-        format!("{} clock qubits, {} controlled evolutions a use, time {:.3e}", clock.qubits, clock.uses(), clock.time()),
+        format!(
+            "{} clock qubits, {} controlled evolutions a use, time {:.3e}",
+            clock.qubits,
+            clock.uses(),
+            clock.time()
+        ),
         "post-selected on the rotation's flag and on the clock returned to 0".to_owned(),
     ];
     let (calls, time) = (per_use(&clock), 2.0 * clock.time());

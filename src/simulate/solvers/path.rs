@@ -81,7 +81,10 @@ pub fn randomised(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<O
         format!(
             "{} steps with random times, mean total time {:.1}; mean fidelity {:.3} ± {:.3} over {RUNS} runs (seed {seed}); \
              filter of {}",
-            solved.traversed.steps, solved.traversed.time, solved.traversed.fidelity, solved.traversed.fidelity_error,
+            solved.traversed.steps,
+            solved.traversed.time,
+            solved.traversed.fidelity,
+            solved.traversed.fidelity_error,
             solved.degree
         ),
         "times are uniform on [0, 2π/gap] (arXiv:1805.10549); the theorem's own time distributions differ".to_owned(),

@@ -101,10 +101,7 @@ pub fn childs_kothari_somma(instance: &Instance, ask: Ask<'_>) -> Result<Outcome
     let (run, scale) = execute(&g);
     let notes = vec![
         format!("b = {}, polynomial of degree {}, {} uses by amplitude amplification", g.b, run.degree, run.uses),
-        format!(
-            "scaled by max|g| = {:.3}·κ_eff on [−1, 1]; the formula takes 2·κ_eff",
-            g.largest() / kappa
-        ),
+        format!("scaled by max|g| = {:.3}·κ_eff on [−1, 1]; the formula takes 2·κ_eff", g.largest() / kappa),
     ];
     let circuit = circuit_of(&run, scale, |x| g.value(x));
     Ok(outcome(run, needed, circuit, notes))

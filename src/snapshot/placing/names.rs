@@ -71,6 +71,16 @@ pub fn aliases<'a>(snapshots: &[&'a [(String, Array)]]) -> Vec<(&'a str, &'a str
     found
 }
 
+/// Whether a tensor has different values in some two snapshots.
+pub fn has_moved(snapshots: &[&[(String, Array)]], name: &str) -> bool {
+    let values = |s: &&[(String, Array)]| s.iter().find(|(n, _)| n == name).map(|(_, a)| a.clone());
+    let first = snapshots.first().and_then(values);
+    snapshots.iter().skip(1).any(|s| match (&first, values(s)) {
+        (Some(a), Some(b)) => a.first_difference(&b).is_some(),
+        _ => false,
+    })
+}
+
 fn same_in(snapshot: &[(String, Array)], a: &str, b: &str) -> bool {
     let find = |name: &str| snapshot.iter().find(|(n, _)| n == name).map(|(_, array)| array);
     match (find(a), find(b)) {

@@ -5,7 +5,7 @@ use crate::snapshot::onnx_graph::OnnxModel;
 use crate::snapshot::placing::names::{equality, is_constant};
 use crate::snapshot::placing::slots::{Role, constant_origins, live_nodes, role, stored_values};
 use crate::snapshot::placing::undo::{restore_biases, split_named};
-use crate::snapshot::placing::{Binding, PlacedBy, Placement, is_parameter_name, trace};
+use crate::snapshot::placing::{Binding, PlacedBy, Placement, is_parameter_name, materialize, trace};
 use std::collections::HashSet;
 
 /// Takes the constants that sit in weight and bias slots as parameters, in order of their first use.
@@ -76,6 +76,7 @@ pub fn own_weights(model: &mut OnnxModel) -> (Vec<(String, Array)>, Placement) {
     let mut bindings = std::mem::take(&mut placement.bindings);
     bindings.sort_by_key(|b| order(&b.parameter));
     placement.bindings = bindings;
+    materialize(model, &placement.bindings);
     (params, placement)
 }
 

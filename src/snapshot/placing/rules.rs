@@ -152,7 +152,9 @@ fn scope_orientation(parameter: &Array, value: &Stored<'_>, node: &OnnxNode, use
 /// Trained numbers do not agree by accident, so the graph's own values show the tie whatever the snapshots hold.
 pub(super) fn by_twin(state: &mut State<'_>) {
     for value in state.free() {
-        if value.array.len() < 2 || is_constant(value.array) {
+        // Layers that begin as copies of each other are no tie: a tensor without a place may want this value.
+        let wanted = state.unplaced().iter().any(|(_, a)| orientation(&a.shape, &value.array.shape).is_some());
+        if wanted || value.array.len() < 2 || is_constant(value.array) {
             continue;
         }
         let mut twins: Vec<(&str, bool)> = Vec::new();
@@ -162,7 +164,7 @@ pub(super) fn by_twin(state: &mut State<'_>) {
                 (false, false) => {}
                 // A symmetric square fits both ways round.
                 (true, true) if value.array.shape.len() == 2 => twins.extend([(parameter, true), (parameter, false)]),
-                (plain, _) => twins.push((parameter, transposed != !plain)),
+                (plain, _) => twins.push((parameter, transposed == plain)),
             }
         }
         twins.dedup();

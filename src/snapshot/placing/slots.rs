@@ -90,17 +90,31 @@ pub fn stored_values(model: &OnnxModel) -> Vec<Stored<'_>> {
     }
     let mut uses: HashMap<&str, Vec<Use>> = HashMap::new();
     for (index, node) in model.nodes.iter().enumerate().filter(|(i, _)| live.contains(i)) {
+        // The copies that exporters leave are no uses: what uses the copy counts.
+        let copies = node.op_type == "Identity" && node.outputs.iter().any(|o| found.contains_key(o.as_str()));
         for (input, name) in node.inputs.iter().enumerate() {
-            if found.contains_key(name.as_str()) {
+            if !copies && found.contains_key(name.as_str()) {
                 uses.entry(name).or_default().push(Use { node: index, input, role: role(node, input) });
             }
         }
     }
     let outputs: HashSet<&str> = model.outputs.iter().map(|o| o.name.as_str()).collect();
+    // What is only copied is used where its copies are.
+    let mut first: HashMap<&str, (usize, usize)> =
+        uses.iter().filter_map(|(name, uses)| uses.first().map(|u| (*name, (u.node, u.input)))).collect();
+    for name in outputs {
+        first.entry(name).or_insert((usize::MAX, 0));
+    }
+    for name in names.iter().rev() {
+        let source = found.get(name).and_then(|(_, source)| *source);
+        if let (Some(source), Some(&at)) = (source, first.get(name)) {
+            first.entry(source).or_insert(at);
+        }
+    }
     let mut values: Vec<Stored<'_>> = names
         .into_iter()
         .enumerate()
-        .filter(|(_, name)| uses.contains_key(name) || outputs.contains(name))
+        .filter(|(_, name)| first.contains_key(name))
         .filter_map(|(index, name)| {
             let &(array, copy_of) = found.get(name)?;
             array.floats()?;
@@ -113,7 +127,7 @@ pub fn stored_values(model: &OnnxModel) -> Vec<Stored<'_>> {
             })
         })
         .collect();
-    values.sort_by_key(|v| v.uses.first().map_or((usize::MAX, 0), |u| (u.node, u.input)));
+    values.sort_by_key(|v| first.get(v.name).copied());
     values
 }
 

@@ -77,3 +77,26 @@ fn degenerate_operators_end() {
     bad[(0, 0)] = f64::NAN;
     assert!(extremes(&Dense(bad.as_ref(), Par::Seq), Options::default()).is_err());
 }
+
+#[test]
+fn a_krylov_space_holds_its_start_and_its_ritz_pairs_have_their_residuals() {
+    let values: Vec<f64> = (0..40).map(|i| (f64::from(i) * 1.3).sin()).collect();
+    let a = with_spectrum(&values, 8);
+    let start: Vec<f64> = (0..40).map(|i| 1.0 + f64::from(i % 3)).collect();
+    for steps in [1, 6, 40, 99] {
+        let found = krylov(&Dense(a.as_ref(), Par::Seq), &start, steps).unwrap();
+        let k = found.values.len();
+        assert!(k <= steps.min(40));
+        let inside: f64 =
+            (0..k).map(|j| found.vectors.col(j).iter().zip(&start).map(|(v, s)| v * s).sum::<f64>().powi(2)).sum();
+        assert!((inside.sqrt() / norm(&start) - 1.0).abs() < 1e-12);
+        let mut av = Mat::<f64>::zeros(40, k);
+        matmul(av.as_mut(), Accum::Replace, a.as_ref(), found.vectors.as_ref(), 1.0, Par::Seq);
+        for j in 0..k {
+            let r = (0..40).map(|i| (av[(i, j)] - found.values[j] * found.vectors[(i, j)]).powi(2)).sum::<f64>().sqrt();
+            assert!((r - found.residuals[j]).abs() < 1e-12, "{steps} {j}");
+        }
+    }
+    assert!(krylov(&Dense(a.as_ref(), Par::Seq), &[0.0; 40], 3).is_err());
+    assert!(krylov(&Dense(a.as_ref(), Par::Seq), &[1.0; 39], 3).is_err());
+}
