@@ -4,8 +4,6 @@ mod bad_input;
 mod frame;
 mod shapes;
 
-use std::path::{Path, PathBuf};
-
 use assert_cmd::Command;
 
 /// The program, deaf to the caller's environment.
@@ -16,11 +14,6 @@ pub fn breakeven() -> Command {
     }
     command.env("NO_COLOR", "1").timeout(std::time::Duration::from_secs(120));
     command
-}
-
-/// A file or folder of the fixtures.
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
 /// How a command ended.

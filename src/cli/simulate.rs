@@ -59,7 +59,7 @@ pub struct SimulateArgs {
 /// A number of queries; `4000`, `4e3`.
 fn count(text: &str) -> std::result::Result<u64, String> {
     match text.parse::<f64>() {
-        Ok(x) if x >= 0.0 && x <= 9e15 && x.fract() == 0.0 => Ok(x as u64),
+        Ok(x) if (0.0..=9e15).contains(&x) && x.fract() == 0.0 => Ok(x as u64),
         _ => Err("a whole number of queries is needed, such as 4000 or 4e3".to_owned()),
     }
 }

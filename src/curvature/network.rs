@@ -35,7 +35,7 @@ impl Network {
     /// arrays named as the graph's inputs, plus the targets.
     ///
     /// # Errors
-    /// See [`lower`].
+    /// See [`lower()`].
     pub fn new(
         model: &OnnxModel,
         bindings: &[Binding],

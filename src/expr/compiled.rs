@@ -1,4 +1,7 @@
 //! Many points at once: formulas compiled to code that runs over columns.
+// x − x is NaN exactly where x is not finite; the negated comparisons are false for NaN on purpose; the registers are
+// boxed so that growing the list moves no column.
+#![allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord, clippy::vec_box)]
 
 use super::Expr;
 use super::function::{Binary, Function, Reduction, Relation, maximum, minimum};

@@ -2,7 +2,7 @@
 //!
 //! Everything that can be refused is refused here, by operator, node and remedy, never later: control flow, random
 //! operators, dropout and batch statistics in training form, integer values that depend on parameters, dynamic shapes.
-//! Shape arithmetic is folded: integer values are plain data ([`value::Value::Int`]), never nodes. The integers of the
+//! Shape arithmetic is folded: integer values are plain data (`Value::Int`), never nodes. The integers of the
 //! batch (token ids, targets) are data too, so a program belongs to one batch; parameter values are its only variables.
 //! Float constants are taken as stored and widened exactly.
 //!

@@ -54,6 +54,7 @@ pub fn predict(model: &Model, instance: &Instance, eps: f64) -> std::result::Res
 ///
 /// # Errors
 /// Those of [`crate::simulate::verify`]; an unknown model.
+#[expect(clippy::too_many_arguments, reason = "one call, as typed on the command line")]
 pub fn verify_system(
     catalog: &Catalog,
     model_id: &str,

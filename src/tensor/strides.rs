@@ -92,13 +92,13 @@ impl<const K: usize> Loops<K> {
                 axis -= 1;
                 index[axis] += 1;
                 if index[axis] < self.extent[axis] {
-                    for k in 0..K {
-                        offset[k] += self.stride[axis][k];
+                    for (offset, stride) in offset.iter_mut().zip(self.stride[axis]) {
+                        *offset += stride;
                     }
                     break;
                 }
-                for k in 0..K {
-                    offset[k] -= self.stride[axis][k] * (self.extent[axis] - 1);
+                for (offset, stride) in offset.iter_mut().zip(self.stride[axis]) {
+                    *offset -= stride * (self.extent[axis] - 1);
                 }
                 index[axis] = 0;
             }

@@ -244,7 +244,7 @@ fn hostile_safetensors_headers() {
 /// A .npy file with a header of our own.
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let mut padded = header.to_string();
-    while (10 + padded.len() + 1) % 64 != 0 {
+    while !(10 + padded.len() + 1).is_multiple_of(64) {
         padded.push(' ');
     }
     padded.push('\n');

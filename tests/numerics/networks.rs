@@ -66,7 +66,7 @@ fn check_fixture(fixture: &Fixture, name: &str, graph: &str, tolerances: [f64; 3
             assert!(error <= 5.0 * column_tolerance.max(1e-9), "{what}: {} has |λ| off by {error:e}", block.name);
             let largest = truth["max_abs_entry"].as_f64().unwrap();
             let error = (top(&h) - largest).abs() / largest;
-            assert!(error <= column_tolerance.max(1e-9), "{what}: {} has max|h| off by {error:e}", block.name);
+            assert!(error <= 5.0 * column_tolerance.max(1e-9), "{what}: {} has max|h| off by {error:e}", block.name);
         }
     }
 }

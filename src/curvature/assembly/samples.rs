@@ -30,7 +30,7 @@ pub(super) fn separable(p: &Program, loss: NodeId, needed: &[bool], seeds: &[Nod
         let seeded = seeds.contains(&id);
         let own = of_node(p, id, &state, samples);
         state[id.index()] = match own {
-            Common if seeded && p.size(id) % samples == 0 => Sampling::Apart,
+            Common if seeded && p.size(id).is_multiple_of(samples) => Sampling::Apart,
             Common if seeded => Sampling::Mixed,
             other => other,
         };
@@ -75,19 +75,24 @@ fn of_node(p: &Program, id: NodeId, state: &[Sampling], samples: usize) -> Sampl
         Op::Softmax | Op::LogSumExp | Op::CrossEntropy | Op::ArgmaxMask => {
             let shape = arg_shape(0);
             let rows = shape.len().saturating_sub(1);
-            apart(states.get(1).is_none_or(|&s| s == Common) && shape[..rows].iter().product::<usize>() % samples == 0)
+            apart(
+                states.get(1).is_none_or(|&s| s == Common)
+                    && shape[..rows].iter().product::<usize>().is_multiple_of(samples),
+            )
         }
         Op::Permute(perm) => {
             let from = arg_shape(0);
             let fixed = perm.iter().enumerate().take_while(|(i, p)| i == *p).count();
-            apart((1..=fixed).any(|n| from[..n].iter().product::<usize>() % samples == 0))
+            apart((1..=fixed).any(|n| from[..n].iter().product::<usize>().is_multiple_of(samples)))
         }
         Op::MatMul { ta, .. } => {
             let (a, b) = (arg_shape(0), arg_shape(1));
             match (states[0], states[1]) {
-                (Apart, Common) => apart(a[0] % samples == 0 || (a[0] == 1 && !ta && b[0] == 1 && a[1] % samples == 0)),
-                (Common, Apart) => apart(b[0] % samples == 0 && (a[0] == 1 || a[0] == b[0])),
-                _ => apart(a[0] == b[0] && a[0] % samples == 0),
+                (Apart, Common) => apart(
+                    a[0].is_multiple_of(samples) || (a[0] == 1 && !ta && b[0] == 1 && a[1].is_multiple_of(samples)),
+                ),
+                (Common, Apart) => apart(b[0].is_multiple_of(samples) && (a[0] == 1 || a[0] == b[0])),
+                _ => apart(a[0] == b[0] && a[0].is_multiple_of(samples)),
             }
         }
         Op::Gather(m) => {
@@ -109,7 +114,7 @@ fn samples_lead(from: &[usize], to: &[usize], samples: usize) -> bool {
             return false;
         }
         product *= a;
-        if product % samples == 0 {
+        if product.is_multiple_of(samples) {
             return true;
         }
     }
@@ -118,7 +123,7 @@ fn samples_lead(from: &[usize], to: &[usize], samples: usize) -> bool {
 
 /// Every element of the map stays within its sample.
 fn aligned(here: usize, there: usize, samples: usize, from: &[u32]) -> bool {
-    if here % samples != 0 || there % samples != 0 {
+    if !here.is_multiple_of(samples) || !there.is_multiple_of(samples) {
         return false;
     }
     let (mine, theirs) = ((here / samples).max(1), (there / samples).max(1));

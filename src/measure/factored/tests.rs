@@ -1,3 +1,5 @@
+//! Unit tests of the measurement by factors.
+
 use super::*;
 use crate::curvature::Objective;
 use crate::measure::{measure as measure_dense, measure_low_rank};

@@ -1,3 +1,5 @@
+//! Tests of `low_rank`.
+
 use super::*;
 use crate::curvature::damping::DampingRule;
 use crate::spectrum::lanczos::gaussian;

@@ -1,3 +1,5 @@
+//! Tests of `matrix_free`.
+
 use super::*;
 use crate::measure::{measure as measure_dense, measure_operator};
 use crate::measurement::Measurement;

@@ -1,3 +1,5 @@
+//! Tests of `runs`.
+
 use super::*;
 use crate::spectrum::dense_eigen::tests::with_spectrum;
 use faer::Mat;

@@ -1,3 +1,5 @@
+//! Tests of `sparsity`.
+
 use super::*;
 use faer::Mat;
 

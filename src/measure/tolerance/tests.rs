@@ -1,3 +1,5 @@
+//! Tests of `tolerance`.
+
 use super::*;
 use crate::curvature::damping::DampingRule;
 use crate::measure::trust_region::product;

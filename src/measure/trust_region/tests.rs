@@ -1,3 +1,5 @@
+//! Tests of `trust_region`.
+
 use super::*;
 use crate::spectrum::dense_eigen::{decompose, tests::with_spectrum};
 use crate::spectrum::lanczos::gaussian;

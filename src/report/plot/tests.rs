@@ -1,3 +1,5 @@
+//! Tests of `plot`.
+
 use super::axis::{Axis, Scale, range};
 use super::clip;
 use super::frame::Frame;

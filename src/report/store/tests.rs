@@ -1,3 +1,5 @@
+//! Tests of `store`.
+
 use super::*;
 
 fn entries(mark: &str) -> Vec<Entry> {

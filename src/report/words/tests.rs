@@ -1,3 +1,5 @@
+//! Tests of `words`.
+
 use super::*;
 use crate::crossover::{CrossoverRow, Outcome};
 

@@ -1,3 +1,5 @@
+//! Tests of `condition`.
+
 use super::*;
 use crate::spectrum::dense_eigen::{decompose, tests::with_spectrum};
 use faer::Par;

@@ -1,3 +1,5 @@
+//! Tests of `dense_eigen`.
+
 use super::*;
 use crate::spectrum::lanczos::gaussian;
 use rand::SeedableRng;

@@ -1,3 +1,5 @@
+//! Tests of `inertia`.
+
 use super::*;
 use crate::spectrum::dense_eigen::{decompose, tests::with_spectrum};
 

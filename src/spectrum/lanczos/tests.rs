@@ -1,3 +1,5 @@
+//! Tests of `lanczos`.
+
 use super::*;
 use crate::spectrum::dense_eigen::tests::with_spectrum;
 
