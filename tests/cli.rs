@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod frame;
+mod shapes;
 
 use assert_cmd::Command;
 

@@ -123,7 +123,7 @@ fn measure_matrix(
         id: id.clone(),
         rhs: Some(matrix.rhs.values.clone()),
         damping: plan.damping.unwrap_or(DampingRule::None),
-        prune: plan.prune.to_string().parse()?,
+        prune: plan.prune,
         seed: plan.seed,
         ..SystemInput::matrix(matrix.name.clone(), matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?)
     };
@@ -180,7 +180,7 @@ fn measure_snapshot(
             rhs: None,
             objective: Some(&objective),
             damping: plan.damping.unwrap_or(DampingRule::PAPER),
-            prune: plan.prune.to_string().parse()?,
+            prune: plan.prune,
             ggn: parts.ggn,
             empirical_fisher: parts.empirical_fisher,
             batch: Some(samples),

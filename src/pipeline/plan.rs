@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 pub use crate::curvature::damping::DampingRule;
+pub use crate::curvature::pruning::PruneRule;
 pub use crate::curvature::{Precision, Scope};
 
 /// Where the systems come from.
@@ -95,20 +96,6 @@ pub enum Curvature {
     EmpiricalFisher,
 }
 
-/// Which entries are dropped before damping.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum PruneRule {
-    /// All are kept.
-    #[default]
-    None,
-    /// At most d entries in every row and column.
-    RowCount(usize),
-    /// This fraction of the entries, the largest.
-    Ratio(f64),
-    /// Those with |h_ij| > threshold·max|h_ij|.
-    Threshold(f64),
-}
-
 /// Which cases the simulator takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Simulate {
@@ -119,13 +106,6 @@ pub enum Simulate {
     None,
     /// All.
     All,
-}
-
-fn finite(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(x) if x.is_finite() => Ok(x),
-        _ => Err(format!("`{text}` is not a finite number")),
-    }
 }
 
 impl FromStr for Curvature {
@@ -211,38 +191,12 @@ pub fn precision_text(precision: Precision) -> &'static str {
     }
 }
 
-impl FromStr for PruneRule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "none" => Ok(PruneRule::None),
-            Some(("d", k)) => match k.parse::<usize>() {
-                Ok(k) if k >= 1 => Ok(PruneRule::RowCount(k)),
-                _ => Err(format!("`{k}` is not a number of entries in a row (at least 1)")),
-            },
-            Some(("ratio", r)) => match finite(r)? {
-                r if r > 0.0 && r <= 1.0 => Ok(PruneRule::Ratio(r)),
-                r => Err(format!("a ratio lies in (0, 1], not at {r}")),
-            },
-            Some(("threshold", t)) => match finite(t)? {
-                t if (0.0..1.0).contains(&t) => Ok(PruneRule::Threshold(t)),
-                t => Err(format!("a threshold lies in [0, 1), not at {t}")),
-            },
-            _ => Err("write none, d:K, ratio:R or threshold:T".into()),
-        }
-    }
-}
-
-impl fmt::Display for PruneRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PruneRule::None => f.write_str("none"),
-            PruneRule::RowCount(k) => write!(f, "d:{k}"),
-            PruneRule::Ratio(r) => write!(f, "ratio:{r:e}"),
-            PruneRule::Threshold(t) => write!(f, "threshold:{t:e}"),
-        }
-    }
+/// Reads a pruning rule.
+///
+/// # Errors
+/// A message for the command line.
+pub fn parse_prune(text: &str) -> Result<PruneRule, String> {
+    text.parse().map_err(|e: crate::error::Error| format!("{}; {}", e.what, e.remedy))
 }
 
 impl FromStr for Simulate {

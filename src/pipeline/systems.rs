@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::jobs::{Job, jobs};
 use super::opened::open;
-use super::plan::{Curvature, DampingRule, Plan, Precision};
+use super::plan::{Curvature, DampingRule, Plan, Precision, PruneRule};
+use crate::curvature::pruning::prune;
 use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
@@ -86,7 +87,7 @@ impl<'p> Systems<'p> {
                     let rule = self.plan.damping.unwrap_or(DampingRule::None);
                     return Ok(System {
                         id: id.to_owned(),
-                        matrix: damped(h, rule, lambda, id, threads)?,
+                        matrix: damped(pruned(h, self.plan.prune), rule, lambda, id, threads)?,
                         rhs: matrix.rhs.values.clone(),
                         rhs_source: matrix.rhs.source.clone(),
                     });
@@ -127,11 +128,16 @@ impl<'p> Systems<'p> {
         let rule = self.plan.damping.unwrap_or(DampingRule::PAPER);
         Ok(System {
             id: id.to_owned(),
-            matrix: damped(h.map_err(at)?, rule, lambda, id, threads)?,
+            matrix: damped(pruned(h.map_err(at)?, self.plan.prune), rule, lambda, id, threads)?,
             rhs: prepared.block_gradient(block),
             rhs_source: format!("gradient of the loss at {}", snapshot.name),
         })
     }
+}
+
+/// The entries that the rule keeps.
+fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
+    if rule == PruneRule::None { h } else { prune(h.as_ref(), rule) }
 }
 
 /// H + λI, or |H| + λI for saddle-free damping.

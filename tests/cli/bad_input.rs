@@ -372,7 +372,7 @@ fn a_limit_of_memory_names_what_would_fit() {
     let values: Vec<f64> = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect();
     fs::write(&path, write::npy(&[n, n], &values, Width::F64)).expect("written");
     let ended = refuse(&["measure", path.to_str().expect("utf-8"), "--max-memory", "1MiB"], 4);
-    for word in ["N = 200", "bytes", "largest N that fits is 161", "--max-memory"] {
+    for word in ["N = 200", "bytes", "largest N that fits is 128", "--max-memory"] {
         assert!(ended.err.contains(word), "`{word}` is not in: {}", ended.err);
     }
 }

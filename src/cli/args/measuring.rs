@@ -9,7 +9,8 @@ use crate::cli::context::Context;
 use crate::error::{Error, Result};
 use crate::pipeline::Plan;
 use crate::pipeline::plan::{
-    Curvature, DampingRule, Input, Precision, PruneRule, Scope, parse_damping, parse_precision, parse_scope,
+    Curvature, DampingRule, Input, Precision, PruneRule, Scope, parse_damping, parse_precision, parse_prune,
+    parse_scope,
 };
 
 /// What to read and which matrix to make of it.
@@ -41,7 +42,7 @@ pub struct MeasuringArgs {
     #[arg(long, value_name = "RULE", value_parser = parse_damping)]
     pub damping: Option<DampingRule>,
     /// Entries dropped before damping: none, d:K, ratio:R or threshold:T (default: none).
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = parse_prune)]
     pub prune: Option<PruneRule>,
     /// f64 or f32 (default: f64).
     #[arg(long, value_name = "TYPE", value_parser = parse_precision)]
@@ -70,7 +71,7 @@ impl MeasuringArgs {
         fill(&mut self.curvature, "curvature", &file.curvature, str::parse)?;
         fill(&mut self.scope, "scope", &file.scope, parse_scope)?;
         fill(&mut self.damping, "damping", &file.damping, parse_damping)?;
-        fill(&mut self.prune, "prune", &file.prune, str::parse)?;
+        fill(&mut self.prune, "prune", &file.prune, parse_prune)?;
         fill(&mut self.precision, "precision", &file.precision, parse_precision)?;
         self.snapshots = self.snapshots.or_else(|| file.snapshots.clone());
         Ok(self)
