@@ -56,12 +56,7 @@ fn repeats(value: &Stored<'_>, all: &[&[(String, Array)]]) -> bool {
 }
 
 /// Whether the newer exporter says that the value is a buffer which no state_dict holds.
-fn is_plain_buffer(
-    node: &OnnxNode,
-    role: Role,
-    name: &str,
-    signature: &HashMap<String, Placeholder>,
-) -> bool {
+fn is_plain_buffer(node: &OnnxNode, role: Role, name: &str, signature: &HashMap<String, Placeholder>) -> bool {
     let by_name = signature.values().any(|p| p.target == name && !p.persistent);
     let traced = trace::traced_input(node, role).and_then(|t| signature.get(&t.token));
     by_name || traced.is_some_and(|p| !p.persistent)

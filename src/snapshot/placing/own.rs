@@ -2,10 +2,10 @@
 
 use crate::snapshot::array::{Array, Values};
 use crate::snapshot::onnx_graph::OnnxModel;
+use crate::snapshot::placing::checks::is_parameter_name;
 use crate::snapshot::placing::names::{equality, is_constant};
 use crate::snapshot::placing::slots::{Role, constant_origins, live_nodes, role, stored_values};
 use crate::snapshot::placing::undo::{restore_biases, split_named};
-use crate::snapshot::placing::checks::is_parameter_name;
 use crate::snapshot::placing::{Binding, PlacedBy, Placement, materialize, trace};
 use std::collections::HashSet;
 

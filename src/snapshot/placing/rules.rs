@@ -5,10 +5,10 @@ use crate::snapshot::array::Array;
 use crate::snapshot::onnx_graph::{Attribute, OnnxModel, OnnxNode};
 use crate::snapshot::placing::names::{equality, is_constant};
 use crate::snapshot::placing::slots::{Role, Stored, Use};
+use crate::snapshot::placing::state::State;
 use crate::snapshot::placing::trace::{
     Placeholder, folded_for, is_placeholder, is_rearranged, module_paths, traced_call, traced_input,
 };
-use crate::snapshot::placing::state::State;
 use crate::snapshot::placing::{PlacedBy, orientation};
 use std::collections::HashMap;
 

@@ -96,9 +96,10 @@ fn scopes_of_modules() {
 
 #[test]
 fn traced_calls_are_split_at_the_right_commas() {
-    let call = |text: &str| trace::traced_call(&traced("MatMul", &[], "y", text)).map(|c| {
-        (c.operator.to_owned(), c.arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
-    });
+    let call = |text: &str| {
+        trace::traced_call(&traced("MatMul", &[], "y", text))
+            .map(|c| (c.operator.to_owned(), c.arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()))
+    };
     let (operator, arguments) = call("aten.layer_norm.default](args = (%x, [8, 4], %p_w, None, 1e-05)").unwrap();
     assert_eq!(operator, "aten.layer_norm.default");
     assert_eq!(arguments, ["%x", "[8, 4]", "%p_w", "None", "1e-05"]);
@@ -113,7 +114,10 @@ fn a_folded_transpose_is_found_by_its_scope() {
     let w = array(&[3, 3], 1.0);
     let model = || {
         graph(
-            vec![node("/fc/MatMul", "MatMul", &["x", "onnx::MatMul_9"], "m"), node("/fc/Add", "Add", &["fc.bias", "m"], "y")],
+            vec![
+                node("/fc/MatMul", "MatMul", &["x", "onnx::MatMul_9"], "m"),
+                node("/fc/Add", "Add", &["fc.bias", "m"], "y"),
+            ],
             vec![("onnx::MatMul_9", turned(&w)), ("fc.bias", array(&[3], 2.0))],
         )
     };
@@ -193,11 +197,14 @@ fn a_unique_shape_places_and_a_square_does_not() {
 
 #[test]
 fn a_symmetric_square_does_not_show_its_orientation() {
-    let mut model = graph(vec![node("a", "MatMul", &["x", "w0"], "y")], vec![("w0", {
-        let mut w = filled(&[2, 2], 1.0);
-        w.values = Values::Float(vec![1.0, 2.0, 2.0, 3.0]);
-        w
-    })]);
+    let mut model = graph(
+        vec![node("a", "MatMul", &["x", "w0"], "y")],
+        vec![("w0", {
+            let mut w = filled(&[2, 2], 1.0);
+            w.values = Values::Float(vec![1.0, 2.0, 2.0, 3.0]);
+            w
+        })],
+    );
     let own = tensors(&[("p", model.initializers[0].1.clone())]);
     let moved = tensors(&[("p", array(&[2, 2], 4.0))]);
     assert_eq!(place_with(&mut model, &[&moved], &[&own]).unwrap_err().code, "placing::unplaced");
@@ -208,7 +215,11 @@ fn equal_fresh_values_are_no_evidence() {
     // Two zero biases of one shape, renamed: the exported snapshot cannot tell them apart.
     let model = || {
         graph(
-            vec![node("a", "Add", &["x", "b0"], "m"), node("r", "Relu", &["m"], "n"), node("b", "Add", &["n", "b1"], "y")],
+            vec![
+                node("a", "Add", &["x", "b0"], "m"),
+                node("r", "Relu", &["m"], "n"),
+                node("b", "Add", &["n", "b1"], "y"),
+            ],
             vec![("b0", filled(&[3], 0.0)), ("b1", filled(&[3], 0.0))],
         )
     };
@@ -299,7 +310,9 @@ fn slots_are_never_filled_from_the_graph() {
         assert!(error.place.contains("/odd"), "{error}");
     }
     // Where plain constants stand, they may.
-    for (op, inputs) in [("Add", &["m", "k"][..]), ("Mul", &["k", "m"]), ("Where", &["m", "k", "m"]), ("Pow", &["m", "k"])] {
+    for (op, inputs) in
+        [("Add", &["m", "k"][..]), ("Mul", &["k", "m"]), ("Where", &["m", "k", "m"]), ("Pow", &["m", "k"])]
+    {
         let placement = other(op, inputs).unwrap();
         assert_eq!(placement.constants, ["k"], "{op}");
     }
@@ -315,11 +328,7 @@ fn a_weight_behind_other_operators_still_sits_in_its_slot() {
         node("", "Identity", &["w"], "v"),
     ] {
         let mut model = graph(
-            vec![
-                middle,
-                node("", "MatMul", &["x", "fc.weight"], "m"),
-                node("/odd", "MatMul", &["m", "v"], "y"),
-            ],
+            vec![middle, node("", "MatMul", &["x", "fc.weight"], "m"), node("/odd", "MatMul", &["m", "v"], "y")],
             vec![("fc.weight", array(&[3, 3], 1.0)), ("w", array(&[3, 3], 2.0)), ("s", filled(&[], 0.5))],
         );
         let error = place_with(&mut model, &[&snapshot], &[]).unwrap_err();
@@ -373,10 +382,8 @@ fn tensors_the_graph_does_not_use_are_refused() {
 #[test]
 fn a_parameter_that_the_export_had_and_the_snapshot_lacks_is_named() {
     let call = "aten._native_batch_norm_legit_no_training.default](args = (%c, %p_bn_weight, %p_bn_bias)";
-    let mut model = graph(
-        vec![traced("Conv", &["x", "c.weight"], "y", call)],
-        vec![("c.weight", array(&[2, 1, 3, 3], 1.0))],
-    );
+    let mut model =
+        graph(vec![traced("Conv", &["x", "c.weight"], "y", call)], vec![("c.weight", array(&[2, 1, 3, 3], 1.0))]);
     signature(&mut model, "p_c_weight: PARAMETER target='c.weight'\np_bn_weight: PARAMETER target='bn.weight'\n");
     let snapshot = tensors(&[("c.weight", array(&[2, 1, 3, 3], 5.0))]);
     let error = place_with(&mut model, &[&snapshot], &[]).unwrap_err();
