@@ -4,7 +4,14 @@ mod bad_input;
 mod frame;
 mod shapes;
 
+use std::path::{Path, PathBuf};
+
 use assert_cmd::Command;
+
+/// A folder of the test data.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
 
 /// The program, deaf to the caller's environment.
 pub fn breakeven() -> Command {
