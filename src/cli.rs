@@ -22,6 +22,7 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
+pub mod schema;
 pub mod simulate;
 pub mod table;
 pub mod values;
@@ -102,6 +103,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Table(args) => table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io),
         Command::Check(args) => check::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),
+        Command::Schema(args) => schema::run(args, &io),
         Command::Completions(args) => completions::run(args, &io),
         Command::Man(args) => man::run(args, &io),
     }

@@ -1,13 +1,14 @@
 //! The shape of a model file: what is written, before formulas are read. Unknown and repeated keys are refused.
 
 use super::variable::{Amount, Usage};
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 
 /// A model file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSource {
     /// The file name without its extension.
@@ -50,7 +51,7 @@ pub struct ModelSource {
 }
 
 /// What a model prices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// A quantum linear solver.
@@ -62,7 +63,7 @@ pub enum Family {
 }
 
 /// How far a model is confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// By a second source, or a derivation with numbers.
@@ -72,7 +73,7 @@ pub enum Status {
 }
 
 /// What `kappa` stands for in a model's formulas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KappaConvention {
     /// κ_eff = alpha·kappa; the engine puts it in, once.
@@ -86,7 +87,7 @@ pub enum KappaConvention {
 }
 
 /// How a number bounds the true cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
     /// The count itself.
@@ -118,7 +119,7 @@ impl Bound {
 }
 
 /// A named part of the formulas.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionSource {
     /// Its name.
@@ -132,7 +133,7 @@ pub struct DefinitionSource {
 }
 
 /// One priced quantity.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuantitySource {
     /// `gates`, `queries`, `flops`, `seconds`, …
@@ -156,7 +157,7 @@ pub struct QuantitySource {
 }
 
 /// Whether the constant in front of a leading order is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ConstantKnown {
     /// It is part of the formula.
@@ -167,7 +168,7 @@ pub enum ConstantKnown {
 }
 
 /// A reference.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CiteSource {
     /// Key of the bibliography, such as `arXiv:2406.12086`.
@@ -178,7 +179,7 @@ pub struct CiteSource {
 }
 
 /// A condition of validity.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainSource {
     /// Of variables and definitions.
@@ -188,7 +189,7 @@ pub struct DomainSource {
 }
 
 /// A declared failure to be monotone.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExceptionSource {
     /// The quantity.
@@ -200,7 +201,7 @@ pub struct ExceptionSource {
 }
 
 /// A worked value.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExampleSource {
     /// The quantity; `flops:run` names the quantity of bound `run`.
@@ -252,6 +253,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
 impl<T: Serialize> Serialize for Ordered<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Ordered<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Object_of_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        std::collections::BTreeMap::<String, T>::json_schema(generator)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The vocabulary of the models: what each variable means, its unit, and where it is sampled by the lint.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A variable that models may use.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
     /// Unit, such as `1`, `seconds` or `flops/seconds`.
@@ -19,7 +20,7 @@ pub struct Variable {
 pub type Vocabulary = BTreeMap<String, Variable>;
 
 /// How one model uses a variable.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
     /// Unit in this model, where it differs from the vocabulary (seconds *per query*).
@@ -39,7 +40,7 @@ pub struct Usage {
 }
 
 /// A number or a formula.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Amount {
     /// A number.

@@ -143,6 +143,8 @@ pub enum Command {
     Diff(super::diff::DiffArgs),
     /// One figure.
     Plot(super::plot::PlotArgs),
+    /// The JSON Schemas of the files that are read and written.
+    Schema(super::schema::SchemaArgs),
     /// Shell completions, on stdout.
     Completions(super::completions::CompletionsArgs),
     /// Man pages, on stdout or into a folder.

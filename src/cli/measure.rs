@@ -13,6 +13,8 @@ use super::progress::Reporter;
 use crate::error::Result;
 use crate::measurement::Measurement;
 use crate::pipeline;
+use crate::pipeline::schemas::Measurements;
+use crate::report::document::SCHEMA_VERSION;
 
 /// Arguments of `measure`.
 #[derive(Debug, Args)]
@@ -51,8 +53,9 @@ pub fn run(args: MeasureArgs, io: &Context) -> Result<ExitStatus> {
     for note in &measured.notes {
         io.note(format_args!("note: {note}"));
     }
-    let json = json!({ "cases": measured.cases });
-    io.emit(&Output::table(json, table(&measured.cases)))?;
+    let rows = table(&measured.cases);
+    let document = Measurements { schema_version: Some(SCHEMA_VERSION.into()), cases: measured.cases };
+    io.emit(&Output::table(json!(document), rows))?;
     Ok(ExitStatus::Success)
 }
 

@@ -28,7 +28,15 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Whatever reading, measuring or pricing meets; two rows of one key.
 pub fn cost_table(plan: &Plan, progress: &dyn Progress) -> Result<CostTable> {
     let threads = Threads::new(1)?;
-    let market = Market::open(plan, &threads)?;
+    cost_table_in(&Market::open(plan, &threads)?, plan, progress)
+}
+
+/// The cost table of a plan, priced in an opened market; the plan's own models and machines are not looked at.
+///
+/// # Errors
+/// As [`cost_table`].
+pub fn cost_table_in(market: &Market, plan: &Plan, progress: &dyn Progress) -> Result<CostTable> {
+    let threads = Threads::new(1)?;
     let catalog = &market.catalog;
     let mut provenance = TableProvenance {
         version: env!("CARGO_PKG_VERSION").into(),

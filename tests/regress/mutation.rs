@@ -1,0 +1,208 @@
+//! Each number of each model and hardware file, changed by a thousandth, is noticed.
+//!
+//! A change is noticed when the file is refused, when `models check` fails, or when `check` finds a gated number that
+//! moved. What may pass unnoticed is listed by name: numbers that no gated cost depends on.
+
+use std::fs;
+use std::path::PathBuf;
+
+use breakeven::catalog::{self, Catalog, Mark};
+use breakeven::parallel::Threads;
+use breakeven::pipeline::cost_table_in;
+use breakeven::pipeline::market::Market;
+use breakeven::pipeline::plan::{Input, Plan};
+use breakeven::pipeline::progress::Silent;
+use breakeven::regress::compare::compare;
+use breakeven::regress::table::CostTable;
+use breakeven::regress::tolerance::Tolerances;
+use serde_json::Value;
+
+use super::{MEASURED, repository};
+
+/// Keys whose texts are formulas.
+const FORMULAS: [&str; 6] = ["expression", "condition", "default", "low", "high", "growth"];
+
+/// What happened to a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Refused,
+    Failed,
+    Drifted,
+    Unnoticed,
+}
+
+/// Every number of a file: its place, and the file with that number a thousandth larger.
+fn mutants(file: &Value) -> Vec<(String, Value)> {
+    let mut out = Vec::new();
+    walk(file, "", "", &mut |place, change| {
+        let mut mutant = file.clone();
+        *mutant.pointer_mut(place.split('#').next().unwrap_or_default()).expect("a leaf") = change;
+        out.push((place.to_owned(), mutant));
+    });
+    out
+}
+
+fn walk(value: &Value, key: &str, place: &str, found: &mut dyn FnMut(&str, Value)) {
+    match value {
+        Value::Object(map) => {
+            for (k, v) in map {
+                walk(v, k, &format!("{place}/{}", k.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        Value::Array(list) => {
+            for (i, v) in list.iter().enumerate() {
+                walk(v, key, &format!("{place}/{i}"), found);
+            }
+        }
+        Value::Number(x) => found(place, moved(x.as_f64().expect("a double")).into()),
+        Value::String(text) if FORMULAS.contains(&key) => {
+            for (i, (start, end)) in numbers(text).into_iter().enumerate() {
+                let x: f64 = text[start..end].parse().expect("a number");
+                found(&format!("{place}#{i}"), format!("{}{:?}{}", &text[..start], moved(x), &text[end..]).into());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn moved(x: f64) -> f64 {
+    if x == 0.0 { 1e-3 } else { x * 1.001 }
+}
+
+/// Where the numbers of a formula stand; digits inside names are none.
+fn numbers(text: &str) -> Vec<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let at = |i: usize| bytes.get(i).copied().unwrap_or(b' ');
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < bytes.len() {
+        if at(i).is_ascii_alphabetic() || at(i) == b'_' {
+            while at(i).is_ascii_alphanumeric() || at(i) == b'_' {
+                i += 1;
+            }
+        } else if at(i).is_ascii_digit() {
+            let start = i;
+            while at(i).is_ascii_digit() || at(i) == b'.' {
+                i += 1;
+            }
+            if matches!(at(i), b'e' | b'E') && (at(i + 1).is_ascii_digit() || at(i + 2).is_ascii_digit()) {
+                i += 2;
+                while at(i).is_ascii_digit() {
+                    i += 1;
+                }
+            }
+            out.push((start, i));
+        } else {
+            i += 1;
+        }
+    }
+    out
+}
+
+/// The costs of the examples and of the embedded sample's measurements, in `catalog` alone.
+fn table(catalog: &Catalog, plan: &Plan) -> CostTable {
+    let market = Market::open(plan, &Threads::new(1).expect("threads")).expect("market");
+    cost_table_in(&Market { catalog: catalog.clone(), ..market }, plan, &Silent).expect("table")
+}
+
+fn fate(before: &CostTable, catalog: &Catalog, plan: &Plan) -> Fate {
+    if !compare(before, &table(catalog, plan), &Tolerances::default(), "x").is_ok_and(|c| c.passed()) {
+        Fate::Drifted
+    } else if catalog::check(catalog).iter().any(|card| card.mark == Mark::Fail) {
+        Fate::Failed
+    } else {
+        Fate::Unnoticed
+    }
+}
+
+fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut out: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|f| fs::read_dir(repository(f)).expect("folder").map(|e| e.expect("entry").path()))
+        .collect();
+    out.sort();
+    out
+}
+
+fn read(path: &PathBuf) -> (String, Value) {
+    let name = path.file_name().expect("name").to_string_lossy().into_owned();
+    (name, serde_json::from_slice(&fs::read(path).expect("file")).expect("json"))
+}
+
+/// The stored measurements of one step, and the worked examples.
+fn plan(folder: &std::path::Path) -> Plan {
+    let mut stored: Value = serde_json::from_slice(&fs::read(repository(MEASURED)).expect("file")).expect("json");
+    stored["cases"].as_array_mut().expect("cases").truncate(1);
+    let path = folder.join("one.json");
+    fs::write(&path, stored.to_string()).expect("written");
+    Plan { input: Input::Paths(vec!["examples".into(), path]), ..Plan::default() }
+}
+
+/// Numbers that no gated cost depends on: where the lint samples, where a formula stops being valid, how far an
+/// example may be off.
+fn may_pass(place: &str) -> bool {
+    place.contains("/sample/") || place.contains("/condition") || place.ends_with("/tolerance")
+}
+
+#[test]
+fn every_number_of_every_model_is_gated() {
+    let folder = tempfile::tempdir().expect("folder");
+    let plan = plan(folder.path());
+    let whole = catalog::load(None).expect("catalogue");
+    let mut counts = [0usize; 4];
+    let mut unnoticed = Vec::new();
+    for path in files(&["models/solvers", "models/encodings"]) {
+        let (name, file) = read(&path);
+        let alone = |model| Catalog { models: vec![model], ..whole.clone() };
+        let model = catalog::read_model(&file.to_string(), &name, &whole.vocabulary).expect("a model");
+        let before = table(&alone(model), &plan);
+        for (place, mutant) in mutants(&file) {
+            let fate = match catalog::read_model(&mutant.to_string(), &name, &whole.vocabulary) {
+                Err(_) => Fate::Refused,
+                Ok(model) => fate(&before, &alone(model), &plan),
+            };
+            counts[fate as usize] += 1;
+            if fate == Fate::Unnoticed && !may_pass(&place) {
+                unnoticed.push(format!("{name}{place}"));
+            }
+        }
+    }
+    let [refused, failed, drifted, passed] = counts;
+    eprintln!("{refused} refused, {failed} fail `models check`, {drifted} drifted, {passed} unnoticed");
+    assert!(drifted > 300, "{counts:?}");
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+#[test]
+fn every_rate_of_every_machine_is_gated() {
+    let folder = tempfile::tempdir().expect("folder");
+    let plan = plan(folder.path());
+    let whole = catalog::load(None).expect("catalogue");
+    let before = table(&whole, &plan);
+    let mut unnoticed = Vec::new();
+    let mut noticed = 0;
+    for path in files(&["models/hardware"]) {
+        let (name, file) = read(&path);
+        for (place, mutant) in mutants(&file) {
+            let Ok(machine) = catalog::Hardware::read(&mutant.to_string(), &name) else {
+                noticed += 1;
+                continue;
+            };
+            let mut catalog = whole.clone();
+            let at = catalog.hardware.iter().position(|h| h.id == machine.id).expect("a machine");
+            catalog.hardware[at] = machine;
+            match fate(&before, &catalog, &plan) {
+                Fate::Unnoticed => unnoticed.push(format!("{name}{place}")),
+                _ => noticed += 1,
+            }
+        }
+    }
+    // What stands in a file for the reader alone prices nothing.
+    unnoticed.retain(|place| {
+        !["/peak_flops_per_second", "/sustained_fraction", "/memory_bytes_per_second", "/physical/"]
+            .iter()
+            .any(|known| place.contains(known))
+    });
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+    assert!(noticed >= 6, "{noticed}");
+}
