@@ -155,8 +155,8 @@ fn compare(first: &Cheapest, second: &Cheapest, x: Interval, same: bool) -> Side
         Side::First
     } else if b.hi < a.lo {
         Side::Second
-    } else if flat(a) && flat(b) && x.width() > 1e-6 * x.hi.abs() {
-        // Both constant to rounding on a wide piece, and equal to rounding.
+    } else if flat(a) && flat(b) && (x.width() > 1e-6 * x.hi.abs() || level(first, x) && level(second, x)) {
+        // Equal to rounding, and constant: to rounding on a wide piece, or exactly, between the jumps of a `ceil`.
         Side::Tie
     } else {
         Side::Unknown
@@ -268,6 +268,12 @@ fn around(
         step *= 2.0;
     }
     None
+}
+
+/// Whether a cost is proven not to move over an interval.
+fn level(cost: &Cheapest, x: Interval) -> bool {
+    let slope = cost.slope(x).and_then(|s| s.derivative);
+    !x.is_point() && slope.is_some_and(|d| d.lo == 0.0 && d.hi == 0.0)
 }
 
 fn flat(v: Interval) -> bool {

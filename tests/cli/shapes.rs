@@ -286,7 +286,7 @@ fn a_table_is_checked_against_its_baseline() {
         let ended = run(&["check", path(&stored), "--baseline", path(&golden), "--format", format]);
         assert_eq!((ended.code, ended.out.is_empty()), (1, false), "{format}: {}", ended.err);
     }
-    assert_eq!(run(&["check", path(&stored), "--baseline", path(&golden), "--relative", "0.01"]).code, 0);
+    assert_eq!(run(&["check", path(&stored), "--baseline", path(&golden), "--tolerance", "0.01"]).code, 0);
     assert_eq!(run(&["check", path(&stored), "--baseline", path(&golden), "--update"]).code, 0);
     assert_eq!(run(&["check", path(&stored), "--baseline", path(&golden)]).code, 0);
 }

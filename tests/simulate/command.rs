@@ -78,7 +78,19 @@ fn a_matrix_is_verified_and_a_false_claim_exits_5() {
 #[test]
 fn a_snapshot_is_verified_on_its_own_hessian() {
     let run = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/mlp_relu_small/sgd_1000.safetensors");
-    let row = json(&["dalzell2024-known-norm", run, "--eps", "0.1", "--scope", "layer:layers.1.bias"], 0);
+    let row = json(
+        &[
+            "dalzell2024-known-norm",
+            run,
+            "--eps",
+            "0.1",
+            "--scope",
+            "layer:layers.1.bias",
+            "--graph",
+            "model_dynamo18.onnx",
+        ],
+        0,
+    );
     assert_eq!(row["n"], 10);
     assert!(row["rhs"].as_str().unwrap().contains("gradient"), "{row}");
     assert!(row["queries_needed"].as_u64().unwrap() <= row["queries_counted"].as_u64().unwrap());
@@ -108,6 +120,7 @@ fn what_cannot_be_verified_is_refused_with_the_reason() {
         assert!(output.get_output().stdout.is_empty());
     }
     let run = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/mlp_relu_small");
-    let output = breakeven().args(["simulate", "qsvt", run, "--eps", "1e-2"]).assert().code(2);
+    let output =
+        breakeven().args(["simulate", "qsvt", run, "--eps", "1e-2", "--graph", "model_dynamo18.onnx"]).assert().code(2);
     assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("--case"));
 }
