@@ -48,7 +48,9 @@ impl Failed {
 }
 
 fn schema(name: &str) -> Value {
-    serde_json::from_slice(&fs::read(repository("tests/data/schemas").join(name)).expect("schema")).expect("json")
+    let text = fs::read_to_string(repository("tests/data/schemas").join(name)).expect("schema");
+    // One pattern of the published SARIF schema (a run's language, which we do not write) has a stray bracket.
+    serde_json::from_str(&text.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}?$")).expect("json")
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn tolerances_by_quantity_are_kept() {
     let file = |name: &str| folder.path().join(name).display().to_string();
     let mut table: Value = serde_json::from_slice(&fs::read(repository(BASELINE)).expect("golden")).expect("json");
     for row in table["rows"].as_array_mut().expect("rows") {
-        if row["quantity"] == "seconds" && row["model"] == "cg" {
+        if row["quantity"] == "seconds" && row["model"] == "ldlt" {
             for key in ["value", "low", "high"] {
                 if let Some(x) = row[key].as_f64() {
                     row[key] = (x * 1.0005).into();
@@ -89,8 +89,8 @@ fn tolerances_by_quantity_are_kept() {
         run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).code
     };
     assert_eq!(check(None), 1);
-    assert_eq!(check(Some("[[rule]]\nquantity = \"seconds\"\nmodel = \"cg\"\nrelative = 1e-3\n")), 0);
-    assert_eq!(check(Some("[[rule]]\nquantity = \"seconds\"\nmodel = \"cg\"\nrelative = 1e-4\n")), 1);
+    assert_eq!(check(Some("[[rule]]\nquantity = \"seconds\"\nmodel = \"ldlt\"\nrelative = 1e-3\n")), 0);
+    assert_eq!(check(Some("[[rule]]\nquantity = \"seconds\"\nmodel = \"ldlt\"\nrelative = 1e-4\n")), 1);
     assert_eq!(check(Some("[[rule]]\nquantity = \"flops\"\nrelative = 1e-3\n")), 1);
     assert_eq!(check(Some("relativ = 1\n")), 2, "an unknown key is a faulty configuration");
 }
