@@ -25,5 +25,8 @@ const MEASURED: &str = "reports/golden/sample.measurements.json";
 /// The baseline of `MEASURED`.
 const BASELINE: &str = "reports/golden/sample.json";
 
-/// The baseline of every model's worked examples.
+/// The baseline of every model's worked examples and of `BRANCHES`.
 const EXAMPLES: &str = "reports/golden/examples.json";
+
+/// Points of the branches that no worked example reaches.
+const BRANCHES: &str = "reports/golden/branches.toml";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::calibration;
 use super::plan::Plan;
 use crate::catalog::{self, Catalog, CiteSource, Family, Hardware, HardwareKind, Model, Status};
-use crate::cost::{Scenario, check_scenarios, tabulate};
+use crate::cost::{CostRow, Scenario, check_scenarios, tabulate};
 use crate::crossover;
 use crate::error::Result;
 use crate::measurement::Measurement;
@@ -63,6 +63,11 @@ impl Market {
     /// Those of one kind.
     pub fn machines_of(&self, kind: HardwareKind) -> Vec<&Hardware> {
         self.machines().into_iter().filter(|h| h.kind == kind).collect()
+    }
+
+    /// The costs alone of a measured case.
+    pub fn costs(&self, measurement: &Measurement) -> Vec<CostRow> {
+        tabulate(measurement, &self.catalog, &self.scenarios, &self.machines())
     }
 
     /// A measured case with its costs, break-even points and verdicts.

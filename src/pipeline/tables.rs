@@ -85,7 +85,7 @@ pub fn cost_table_in(market: &Market, plan: &Plan, progress: &dyn Progress) -> R
     for measurement in cases {
         let id = measurement.id.clone();
         provenance.measurements.insert(id.clone(), stored::digest(&measurement)?);
-        rows.extend(market.price(measurement).costs.iter().map(|cost| TableRow::from_cost(&id, cost)));
+        rows.extend(market.costs(&measurement).iter().map(|cost| TableRow::from_cost(&id, cost)));
     }
     CostTable::new(provenance, rows)
 }

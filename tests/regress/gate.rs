@@ -13,7 +13,7 @@ use breakeven::regress::table::CostTable;
 use breakeven::regress::tolerance::Tolerances;
 use serde_json::Value;
 
-use super::{BASELINE, EXAMPLES, MEASURED, argument, repository};
+use super::{BASELINE, BRANCHES, EXAMPLES, MEASURED, argument, repository};
 use crate::cli::{breakeven, fixture, run};
 
 fn plan(paths: &[PathBuf]) -> Plan {
@@ -37,7 +37,7 @@ fn false_alarms(runs: usize, paths: &[PathBuf], baseline: &str) -> usize {
 
 #[test]
 fn unchanged_runs_raise_no_alarm() {
-    assert_eq!(false_alarms(1000, &["examples".into()], EXAMPLES), 0);
+    assert_eq!(false_alarms(1000, &["examples".into(), repository(BRANCHES)], EXAMPLES), 0);
     assert_eq!(false_alarms(20, &[repository(MEASURED)], BASELINE), 0);
 }
 

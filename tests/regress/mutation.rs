@@ -18,7 +18,7 @@ use breakeven::regress::table::CostTable;
 use breakeven::regress::tolerance::Tolerances;
 use serde_json::Value;
 
-use super::{MEASURED, repository};
+use super::{BRANCHES, MEASURED, repository};
 
 /// Keys whose texts are formulas.
 const FORMULAS: [&str; 6] = ["expression", "condition", "default", "low", "high", "growth"];
@@ -133,13 +133,29 @@ fn read(path: &PathBuf) -> (String, Value) {
     (name, serde_json::from_slice(&fs::read(path).expect("file")).expect("json"))
 }
 
-/// The stored measurements of one step, and the worked examples.
-fn plan(folder: &std::path::Path) -> Plan {
+/// The stored measurements of one step, the worked examples, and the points of the other branches of `model` (all:
+/// `None`).
+fn plan(folder: &std::path::Path, model: Option<&str>) -> Plan {
     let mut stored: Value = serde_json::from_slice(&fs::read(repository(MEASURED)).expect("file")).expect("json");
     stored["cases"].as_array_mut().expect("cases").truncate(1);
-    let path = folder.join("one.json");
-    fs::write(&path, stored.to_string()).expect("written");
-    Plan { input: Input::Paths(vec!["examples".into(), path]), ..Plan::default() }
+    let (measured, branches) = (folder.join("one.json"), folder.join("branches.toml"));
+    fs::write(&measured, stored.to_string()).expect("written");
+    let text = fs::read_to_string(repository(BRANCHES)).expect("file");
+    let mut sweeps: toml::Table = text.parse().expect("toml");
+    let list = sweeps["sweep"].as_array_mut().expect("sweeps");
+    if let Some(model) = model {
+        list.retain_mut(|sweep| {
+            let models = sweep["models"].as_array_mut().expect("models");
+            models.retain(|m| m.as_str() == Some(model));
+            !models.is_empty()
+        });
+    }
+    let mut paths = vec!["examples".into(), measured];
+    if !list.is_empty() {
+        fs::write(&branches, sweeps.to_string()).expect("written");
+        paths.push(branches);
+    }
+    Plan { input: Input::Paths(paths), ..Plan::default() }
 }
 
 /// Numbers that price nothing: where the lint samples, where a formula stops being valid, what it is said to grow
@@ -156,7 +172,6 @@ fn may_pass(file: &Value, place: &str) -> bool {
 #[test]
 fn every_number_of_every_model_is_gated() {
     let folder = tempfile::tempdir().expect("folder");
-    let plan = plan(folder.path());
     let whole = catalog::load(None).expect("catalogue");
     let alone = |model| Catalog { models: vec![model], ..whole.clone() };
     let mut counts = [0usize; 4];
@@ -164,6 +179,7 @@ fn every_number_of_every_model_is_gated() {
     for path in files(&["models/solvers", "models/encodings"]) {
         let (name, file) = read(&path);
         let model = catalog::read_model(&file.to_string(), &name, &whole.vocabulary).expect("a model");
+        let plan = plan(folder.path(), Some(model.id()));
         let before = table(&alone(model), &plan);
         let mut left: Option<Vec<String>> = None;
         for factor in FACTORS {
@@ -199,7 +215,7 @@ fn every_number_of_every_model_is_gated() {
 #[test]
 fn every_rate_of_every_machine_is_gated() {
     let folder = tempfile::tempdir().expect("folder");
-    let plan = plan(folder.path());
+    let plan = plan(folder.path(), None);
     let whole = catalog::load(None).expect("catalogue");
     let before = table(&whole, &plan);
     let mut unnoticed = Vec::new();
