@@ -183,18 +183,21 @@ pub struct RowWisePruning {
     pub d_intersection: usize,
 }
 
-/// The same case measured on random halves of the batch.
+/// The same case measured on random parts of the batch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Subsample {
-    /// How many halves.
+    /// How many parts (halves, unless another fraction was asked for); those with a gradient of zero are left out.
     pub halves: usize,
-    /// κ of the solved matrix: median over the halves where it exists, least and greatest.
+    /// The share of the samples in each.
+    #[serde(default)]
+    pub fraction: f64,
+    /// κ of the solved matrix: median over the parts where it exists, least and greatest.
     pub kappa: Measured,
     /// d.
     pub row_sparsity: Measured,
     /// ε.
     pub tolerance: Measured,
-    /// Halves on which the solved matrix was singular.
+    /// Parts on which the solved matrix was singular.
     pub singular: usize,
 }
 
@@ -275,7 +278,7 @@ pub struct Measurement {
     /// What pruning did; absent without pruning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruning: Option<Pruning>,
-    /// Bars over random halves of the batch; absent unless asked for.
+    /// Bars over random parts of the batch; absent unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsample: Option<Subsample>,
     /// What a reader should know: degraded methods, warnings.

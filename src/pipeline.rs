@@ -6,6 +6,9 @@
 //! | [`opened`] | run directories, snapshots, matrices, the embedded [`sample`] |
 //! | [`jobs`] | the list of cases: blocks of snapshots, their size and work |
 //! | [`memory`] | the bytes of each stage, said beforehand |
+//! | [`curvatures`] | the matrix of a case: dense, factored or by products |
+//! | [`stored`] | matrices exported and reused by their hash |
+//! | [`parts`] | random parts of the batch |
 //! | [`measuring`] | every case measured |
 //! | [`market`], [`calibration`] | models, scenarios and machines that price the cases |
 //! | [`figures`] | the numbers behind the figures |
@@ -18,6 +21,7 @@
 
 pub mod analysis;
 pub mod calibration;
+pub mod curvatures;
 pub mod figures;
 pub mod inspection;
 pub mod jobs;
@@ -26,10 +30,12 @@ pub mod measuring;
 pub mod memory;
 pub mod opened;
 pub mod options;
+pub mod parts;
 pub mod plan;
 pub mod progress;
 pub mod sample;
 pub mod schemas;
+pub mod stored;
 pub mod survey;
 pub mod systems;
 pub mod tables;

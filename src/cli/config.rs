@@ -36,6 +36,14 @@ pub struct File {
     pub prune: Option<String>,
     /// `--precision`.
     pub precision: Option<String>,
+    /// `--subsample`.
+    pub subsample: Option<String>,
+    /// `--matrix-free`.
+    pub matrix_free: Option<bool>,
+    /// `--export-hessian`.
+    pub export_hessian: Option<PathBuf>,
+    /// `--reuse-hessian`.
+    pub reuse_hessian: Option<PathBuf>,
     /// `--hardware`.
     pub hardware: Option<Vec<String>>,
     /// `--scenario`.

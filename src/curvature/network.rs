@@ -109,6 +109,12 @@ impl Network {
         self.lowered.samples.map(|s| self.lowered.program.size(s))
     }
 
+    /// Elements of the graph's output, a bound on the rank of the Gauss-Newton matrix; `None` where the graph computes
+    /// its loss itself.
+    pub fn outputs(&self) -> Option<usize> {
+        self.output_gradient.map(|_| self.lowered.program.size(self.lowered.output))
+    }
+
     /// Floating-point operations of one evaluation of loss and gradient.
     pub fn gradient_flops(&self) -> u64 {
         self.gradient_schedule.primal_flops()

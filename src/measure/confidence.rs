@@ -1,31 +1,33 @@
-//! Bars over the batch: the same case on random halves of its samples.
+//! Bars over the batch: the same case on random parts (halves, unless another share is asked for) of its samples.
 
 use crate::measurement::{Measured, Measurement, Subsample};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// `count` random halves of `samples` samples (⌈samples/2⌉ each, without repetition, ascending), from a seed.
-pub fn halves(samples: usize, count: usize, seed: u64) -> Vec<Vec<usize>> {
+/// `count` random parts of `samples` samples (⌈fraction·samples⌉ each, without repetition, ascending), from a seed.
+pub fn parts(samples: usize, count: usize, fraction: f64, seed: u64) -> Vec<Vec<usize>> {
+    let size = ((samples as f64 * fraction).ceil() as usize).clamp(samples.min(1), samples);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let half = |_| {
         let mut order: Vec<usize> = (0..samples).collect();
         order.shuffle(&mut rng);
-        order.truncate(samples.div_ceil(2));
+        order.truncate(size);
         order.sort_unstable();
         order
     };
     (0..count).map(half).collect()
 }
 
-/// κ, d and ε of the halves: median, least and greatest; `None` without halves.
-pub fn bars(halves: &[Measurement]) -> Option<Subsample> {
+/// κ, d and ε over random parts of the batch, each of `fraction` of the samples: median, least and greatest; `None`
+/// without parts.
+pub fn bars(halves: &[Measurement], fraction: f64) -> Option<Subsample> {
     if halves.is_empty() {
         return None;
     }
     let of = |what: &str, values: Vec<f64>| -> Measured {
         let method = format!(
-            "median, least and greatest over {} random halves of the batch: how it varies with the data, not an error bound",
+            "median, least and greatest over {} random parts of the batch: how it varies with the data, not an error bound",
             values.len()
         );
         spread(values, method).of(what)
@@ -34,6 +36,7 @@ pub fn bars(halves: &[Measurement]) -> Option<Subsample> {
     let name = halves[0].kappa.of.clone().unwrap_or_else(|| "A".to_string());
     Some(Subsample {
         halves: halves.len(),
+        fraction,
         singular: halves.len() - kappas.len(),
         kappa: of(&name, kappas),
         row_sparsity: of("d", halves.iter().map(|m| m.row_sparsity.value as f64).collect()),
@@ -60,9 +63,9 @@ mod tests {
 
     #[test]
     fn halves_are_halves_and_repeat_with_the_seed() {
-        let found = halves(11, 40, 3);
-        assert_eq!(found, halves(11, 40, 3));
-        assert_ne!(found, halves(11, 40, 4));
+        let found = parts(11, 40, 0.5, 3);
+        assert_eq!(found, parts(11, 40, 0.5, 3));
+        assert_ne!(found, parts(11, 40, 0.5, 4));
         let mut seen = [0; 11];
         for half in &found {
             assert_eq!(half.len(), 6);
@@ -71,8 +74,9 @@ mod tests {
         }
         // every sample about as often as another: 40·6/11 ≈ 22
         assert!(seen.iter().all(|&c| (10..35).contains(&c)), "{seen:?}");
-        assert_eq!(halves(1, 2, 0), [[0], [0]]);
-        assert_eq!(halves(0, 1, 0), [[0usize; 0]]);
+        assert_eq!(parts(1, 2, 0.5, 0), [[0], [0]]);
+        assert_eq!(parts(10, 1, 0.21, 0)[0].len(), 3);
+        assert_eq!(parts(0, 1, 0.5, 0), [[0usize; 0]]);
     }
 
     #[test]
@@ -83,13 +87,13 @@ mod tests {
             tolerance: Tolerance { value: eps, ..Tolerance::default() },
             ..Measurement::default()
         };
-        let found = bars(&[one(Some(5.0), 3, 0.1), one(None, 9, 0.3), one(Some(2.0), 4, 0.2)]).unwrap();
+        let found = bars(&[one(Some(5.0), 3, 0.1), one(None, 9, 0.3), one(Some(2.0), 4, 0.2)], 0.5).unwrap();
         assert_eq!((found.halves, found.singular), (3, 1));
         assert_eq!((found.kappa.low, found.kappa.value, found.kappa.high), (Some(2.0), Some(3.5), Some(5.0)));
         assert_eq!((found.row_sparsity.low, found.row_sparsity.value), (Some(3.0), Some(4.0)));
         assert_eq!((found.tolerance.value, found.tolerance.high), (Some(0.2), Some(0.3)));
-        let all_singular = bars(&[one(None, 1, 0.1)]).unwrap();
+        let all_singular = bars(&[one(None, 1, 0.1)], 0.5).unwrap();
         assert_eq!((all_singular.kappa.value, all_singular.singular), (None, 1));
-        assert!(bars(&[]).is_none());
+        assert!(bars(&[], 0.5).is_none());
     }
 }

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::verification::simulate_cases;
 use crate::error::Result;
 use crate::parallel::Threads;
-use crate::report::document::{Case, Provenance, Report, SCHEMA_VERSION, Tool};
+use crate::report::document::{Case, ClassCount, Provenance, Report, SCHEMA_VERSION, Tool};
 
 /// Everything that the plan asks, as a report.
 ///
@@ -19,6 +19,9 @@ pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Resul
     let market = Market::open(plan, threads)?;
     let measured = measure_all(plan, threads, progress)?;
     let mut cases: Vec<Case> = measured.cases.into_iter().map(|m| market.price(m)).collect();
+    for (case, halves) in cases.iter_mut().zip(measured.halves) {
+        case.verdict_subsample = verdicts_over(halves.into_iter().map(|m| market.price(m)));
+    }
     simulate_cases(plan, &market.catalog, &market.machines(), &mut cases, threads, progress)?;
     let figures = figures(&market, &cases);
     let mut inputs = measured.inputs;
@@ -42,4 +45,17 @@ pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Resul
         figures,
         notes: measured.notes,
     })
+}
+
+/// How often each class is the headline verdict over parts of the batch, the commonest first; empty without parts.
+fn verdicts_over(parts: impl Iterator<Item = Case>) -> Vec<ClassCount> {
+    let mut counts: Vec<ClassCount> = Vec::new();
+    for class in parts.filter_map(|case| Some(case.verdict?.class)) {
+        match counts.iter_mut().find(|c| c.class == class) {
+            Some(found) => found.count += 1,
+            None => counts.push(ClassCount { class, count: 1 }),
+        }
+    }
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then(a.class.name().cmp(b.class.name())));
+    counts
 }

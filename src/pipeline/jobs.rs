@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use super::curvatures::{Route, route};
 use super::memory::{Footprint, MemoryPlan};
 use super::opened::Opened;
 use super::plan::{FULL_SCOPE_LIMIT, Plan, Scope, scope_text};
 use crate::curvature::{Block, Network};
 use crate::error::Result;
 use crate::snapshot::Input;
+
+/// Operations that counting the entries of a factored matrix takes at most, and the vectors of the Krylov spaces.
+const COUNT: f64 = 4e11;
+const KRYLOV: usize = 700;
 
 /// One opened path, ready to be measured.
 #[derive(Debug)]
@@ -101,13 +106,26 @@ impl Job {
                 let mut cases = Vec::new();
                 for snapshot in &run.snapshots {
                     for (scope, block) in &self.blocks {
-                        cases.push(PlannedCase {
-                            id: self.case_id(&snapshot.name, &plan.curvature.to_string(), scope),
-                            n: block.len,
-                            memory: MemoryPlan::dense(block.len, footprint),
+                        let n = block.len;
+                        let route = self.network.as_ref().map_or(Route::Dense, |w| route(plan, w, n));
+                        let thin = |rank| MemoryPlan::thin(n, rank, footprint);
+                        let (memory, work) = match route {
                             // Columns of the Hessian and of its companions, then losses along directions.
-                            work: spectrum_work(block.len) + pass * (6.0 * block.len as f64 + 2000.0),
-                        });
+                            Route::Dense => {
+                                (MemoryPlan::dense(n, footprint), spectrum_work(n) + pass * (6.0 * n as f64 + 2000.0))
+                            }
+                            Route::Factored { rank } => (
+                                thin(rank),
+                                spectrum_work(rank)
+                                    + COUNT.min(2.0 * (n as f64).powi(2) * rank as f64)
+                                    + 2000.0 * n as f64 * rank as f64
+                                    + pass * (2.0 * rank as f64 + 2000.0),
+                            ),
+                            Route::Products => (thin(KRYLOV), pass * (2.0 * n as f64 + 8000.0)),
+                        };
+                        let times = 1.0 + plan.subsample.map_or(0.0, |p| p.count as f64);
+                        let id = self.case_id(&snapshot.name, &plan.curvature.to_string(), scope);
+                        cases.push(PlannedCase { id, n, memory, work: work * times });
                     }
                 }
                 cases
@@ -129,9 +147,11 @@ impl Job {
             .as_ref()
             .map_or(0, |n| n.params().iter().map(|(_, shape)| shape.iter().product::<usize>()).max().unwrap_or(0));
         let alternative = if tensor > 0 && tensor < largest.n {
-            format!("use --scope layers (largest block N = {tensor}), --scope layer:NAME, or raise --max-memory")
+            format!(
+                "use --scope layers (largest block N = {tensor}), --scope layer:NAME, --matrix-free, or raise --max-memory"
+            )
         } else if tensor > 0 {
-            "choose a smaller tensor with --scope layer:NAME, or raise --max-memory".to_string()
+            "choose a smaller tensor with --scope layer:NAME, use --matrix-free, or raise --max-memory".to_string()
         } else {
             "give a smaller matrix, or raise --max-memory".to_string()
         };

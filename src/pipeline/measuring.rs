@@ -1,18 +1,20 @@
 //! Every case measured: curvature, companions, gradient and loss of each block handed to `measure`.
 
+use super::curvatures::{Route, Wanted, curvatures, operator, route};
 use super::jobs::{Job, jobs};
 use super::opened::open;
-use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
+use super::plan::{DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
-use super::{memory, options};
-use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
+use super::stored::{Case, Store};
+use super::{memory, options, parts};
+use crate::curvature::{Block, Network, Prepared};
 use crate::error::{Error, Result};
-use crate::measure::{Companion, SystemInput, measure};
+use crate::measure::{SystemInput, confidence, measure, measure_low_rank, measure_operator};
 use crate::measurement::Measurement;
 use crate::parallel::Threads;
 use crate::report::document::InputDigest;
 use crate::snapshot::matrix::MatrixInput;
-use crate::snapshot::{Input, Snapshot};
+use crate::snapshot::{Input, RunInput, Snapshot};
 use faer::Mat;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use std::sync::Arc;
 pub struct Measured {
     /// The cases, in the order of inputs, snapshots, blocks.
     pub cases: Vec<Measurement>,
+    /// For each case its measurements on random parts of the batch.
+    pub halves: Vec<Vec<Measurement>>,
     /// Every file that was read.
     pub inputs: Vec<InputDigest>,
     /// The options that were in force.
@@ -70,24 +74,18 @@ pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> R
         let plural = if cases == 1 { "" } else { "s" };
         progress.remark(&format!("{cases} case{plural}; largest {}", largest.describe()));
     }
+    let store = Store::open(plan, &jobs)?;
     let mut measured = Measured { options: options::of(plan), title: options::title(plan), ..Measured::default() };
     let mut share = Share { progress, total, done: 0.0 };
     for job in &jobs {
         match &job.opened.input {
             Input::Matrix(matrix) => measure_matrix(job, matrix, plan, threads, &mut share, &mut measured)?,
             Input::Run(run) => {
-                let Some(network) = &job.network else { continue };
+                let Some(network) = job.network.clone() else { continue };
+                let parts = parts::networks(plan, run)?;
+                let common = Run { job, run, plan, threads, store: &store, network, parts };
                 for snapshot in &run.snapshots {
-                    measure_snapshot(
-                        job,
-                        network,
-                        snapshot,
-                        run.batch.samples,
-                        plan,
-                        threads,
-                        &mut share,
-                        &mut measured,
-                    )?;
+                    measure_snapshot(&common, snapshot, &mut share, &mut measured)?;
                 }
                 measured.inputs.extend(digests(&job.prefix, &run.digests));
             }
@@ -119,41 +117,66 @@ fn measure_matrix(
 ) -> Result<()> {
     let work = job.cases(plan).first().map_or(0.0, |c| c.work);
     let id = format!("{}{}", job.prefix, matrix.name);
+    let system =
+        SystemInput { id: id.clone(), rhs: Some(matrix.rhs.values.clone()), ..described(matrix, plan.rhs.is_some()) };
     let system = SystemInput {
         id: id.clone(),
-        rhs: Some(matrix.rhs.values.clone()),
+        h: matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?,
         damping: plan.damping.unwrap_or(DampingRule::None),
         prune: plan.prune,
         seed: plan.seed,
-        ..SystemInput::matrix(matrix.name.clone(), matrix.to_dense(plan.max_memory.unwrap_or(u64::MAX))?)
+        ..system
     };
     let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
     let mut case = measure(system, threads, &tell)?;
     case.notes.push(format!("right-hand side: {}", matrix.rhs.source));
     measured.cases.push(case);
+    measured.halves.push(Vec::new());
     measured.inputs.extend(digests(&job.prefix, &matrix.digests));
     share.done += work;
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments)]
-fn measure_snapshot(
-    job: &Job,
-    network: &Arc<Network>,
-    snapshot: &Snapshot,
-    samples: usize,
-    plan: &Plan,
-    threads: &Threads,
-    share: &mut Share<'_>,
-    measured: &mut Measured,
-) -> Result<()> {
+/// A plain matrix, or the stored curvature matrix that its sidecar says it is.
+fn described(matrix: &MatrixInput, other_rhs: bool) -> SystemInput<'static> {
+    let plain = SystemInput::matrix(matrix.name.clone(), Mat::new());
+    let Some(about) = &matrix.about else { return plain };
+    SystemInput {
+        snapshot: about.snapshot.clone(),
+        series: about.series.clone(),
+        step: about.step,
+        curvature: about.curvature.clone(),
+        scope: about.scope.clone(),
+        loss: about.loss,
+        // The gradient only while it is the right-hand side.
+        gradient: about.gradient.clone().filter(|_| !other_rhs),
+        ..plain
+    }
+}
+
+/// What is common to the cases of one run.
+struct Run<'a> {
+    job: &'a Job,
+    run: &'a RunInput,
+    plan: &'a Plan,
+    threads: &'a Threads,
+    store: &'a Store,
+    /// The network over the whole batch, then over its random parts.
+    network: Arc<Network>,
+    parts: Vec<Arc<Network>>,
+}
+
+fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, measured: &mut Measured) -> Result<()> {
+    let (plan, job) = (r.plan, r.job);
     let precision = plan.precision.unwrap_or(Precision::F64);
     let at = |e: Error| Error { place: format!("{}: {}", snapshot.file, e.place), ..e };
-    let prepared = Prepared::new(network.clone(), &snapshot.params, precision, threads).map_err(at)?;
+    let prepare =
+        |network: &Arc<Network>| Prepared::new(network.clone(), &snapshot.params, precision, r.threads).map_err(at);
+    let prepared = prepare(&r.network)?;
     let planned = job.cases(plan);
+    let times = 1.0 + r.parts.len() as f64;
     for (scope, block) in &job.blocks {
-        let curvature = plan.curvature.to_string();
-        let id = job.case_id(&snapshot.name, &curvature, scope);
+        let id = job.case_id(&snapshot.name, &plan.curvature.to_string(), scope);
         let work = planned.iter().find(|c| c.id == id).map_or(0.0, |c| c.work);
         let gradient = prepared.block_gradient(block);
         if gradient.iter().all(|&g| g == 0.0) {
@@ -163,33 +186,46 @@ fn measure_snapshot(
             share.done += work;
             continue;
         }
-        let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
-        let parts =
-            curvatures(&prepared, block, plan.curvature, &|fraction| tell("curvature", 0.4 * fraction)).map_err(at)?;
-        let objective = prepared.objective(block);
-        let (loss, _) = prepared.loss_and_gradient();
-        let system = SystemInput {
-            id: id.clone(),
-            snapshot: snapshot.name.clone(),
-            series: snapshot.series.clone(),
-            step: snapshot.step,
-            curvature,
-            scope: scope.clone(),
-            h: parts.matrix,
-            gradient: Some(gradient),
-            rhs: None,
-            objective: Some(&objective),
-            damping: plan.damping.unwrap_or(DampingRule::PAPER),
-            prune: plan.prune,
-            ggn: parts.ggn,
-            empirical_fisher: parts.empirical_fisher,
-            batch: Some(samples),
-            low_rank: parts.low_rank,
-            hvp_flops: Some(parts.product_flops),
-            loss: Some(loss),
-            seed: plan.seed,
+        let tell = |turn: usize, what: &str, fraction: f64| {
+            share.tell(work, (turn as f64 + fraction) / times, &format!("{id}: {what}"));
         };
-        let mut case = measure(system, threads, &|what, fraction| tell(what, 0.4 + 0.6 * fraction)).map_err(at)?;
+        let kept = Case {
+            id: &id,
+            run: r.run,
+            snapshot,
+            block,
+            scope,
+            curvature: plan.curvature,
+            precision,
+            loss: prepared.loss_and_gradient().0,
+            gradient: &gradient,
+        };
+        let stored = r.store.find(&kept)?;
+        let mut notes = Vec::new();
+        let stored = stored.map(|(matrix, file)| {
+            notes.push(format!("the matrix was read from {} (BLAKE3 {})", file.path, file.blake3));
+            measured.inputs.push(file);
+            matrix
+        });
+        let whole = One { r, prepared: &prepared, snapshot, block, scope, id: &id, part: None };
+        let tell_whole = |what: &str, fraction: f64| tell(0, what, fraction);
+        let export = |h: &Mat<f64>| r.store.keep(&kept, h, plan.seed, share.progress);
+        let mut case = whole.measure(stored, &export, &tell_whole).map_err(at)?;
+        let mut halves = Vec::new();
+        for (k, part) in r.parts.iter().enumerate() {
+            // One at a time: each holds its activations.
+            let part = &prepare(part)?;
+            let one = One { prepared: part, part: Some(k), ..whole };
+            if part.block_gradient(block).iter().all(|&g| g == 0.0) {
+                continue;
+            }
+            let tell_part = |what: &str, fraction: f64| tell(k + 1, what, fraction);
+            halves.push(
+                one.measure(None, &|_| Ok(()), &tell_part)
+                    .map_err(|e| at(Error { place: format!("part {} of --subsample: {}", k + 1, e.place), ..e }))?,
+            );
+        }
+        case.subsample = confidence::bars(&halves, plan.subsample.map_or(0.5, |p| p.fraction));
         let kinks = prepared.kinks();
         if precision == Precision::F32 && kinks.near > 0 {
             case.notes.push(format!(
@@ -197,53 +233,86 @@ fn measure_snapshot(
                 kinks.near, kinks.total
             ));
         }
+        case.notes.extend(notes);
         measured.cases.push(case);
+        measured.halves.push(halves);
         share.done += work;
     }
     Ok(())
 }
 
-/// The matrix of a case and the other curvatures of the same loss.
-struct Parts {
-    matrix: Mat<f64>,
-    ggn: Option<Companion>,
-    empirical_fisher: Option<Companion>,
-    low_rank: Option<usize>,
-    product_flops: f64,
+/// One case over the whole batch or over a part of it.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    r: &'a Run<'a>,
+    prepared: &'a Prepared<'a>,
+    snapshot: &'a Snapshot,
+    block: &'a Block,
+    scope: &'a str,
+    id: &'a str,
+    /// Number of the part of the batch.
+    part: Option<usize>,
 }
 
-fn curvatures(prepared: &Prepared<'_>, block: &Block, kind: Curvature, tell: &(dyn Fn(f64) + Sync)) -> Result<Parts> {
-    let part = |from: f64, width: f64| move |done: u64, all: u64| tell(from + width * done as f64 / all.max(1) as f64);
-    let n = block.len;
-    match kind {
-        Curvature::Hessian => {
-            let hessian = prepared.hessian(block);
-            let matrix = hessian.to_dense_with(&part(0.0, 0.5))?;
-            // A graph that computes its own loss has neither outputs to linearise at nor samples.
-            let ggn = match prepared.gauss_newton(block) {
-                Ok(ggn) if ggn.rank_bound() < n => Some(Companion::Factor(ggn.factor()?)),
-                Ok(ggn) => Some(Companion::Dense(ggn.to_dense_with(&part(0.5, 0.5))?)),
-                Err(_) => None,
-            };
-            let fisher = prepared.empirical_fisher(block).ok();
-            let empirical_fisher = fisher.map(|f| Companion::Factor(f.factor().to_owned()));
-            Ok(Parts { matrix, ggn, empirical_fisher, low_rank: None, product_flops: hessian.product_flops() as f64 })
+impl One<'_> {
+    /// Differentiates and measures; `export` receives a newly assembled dense matrix.
+    fn measure(
+        &self,
+        stored: Option<Mat<f64>>,
+        export: &dyn Fn(&Mat<f64>) -> Result<()>,
+        tell: &(dyn Fn(&str, f64) + Sync),
+    ) -> Result<Measurement> {
+        let (plan, prepared, block) = (self.r.plan, self.prepared, self.block);
+        let objective = prepared.objective(block);
+        let route = route(plan, &self.r.network, block.len);
+        let mut system = SystemInput {
+            id: self.id.to_string(),
+            snapshot: self.snapshot.name.clone(),
+            series: self.snapshot.series.clone(),
+            step: self.snapshot.step,
+            curvature: plan.curvature.to_string(),
+            scope: self.scope.to_string(),
+            h: Mat::new(),
+            gradient: Some(prepared.block_gradient(block)),
+            rhs: None,
+            objective: Some(&objective),
+            damping: plan.damping.unwrap_or(DampingRule::PAPER),
+            prune: plan.prune,
+            ggn: None,
+            empirical_fisher: None,
+            batch: prepared.network().samples().or(Some(self.r.run.batch.samples)),
+            low_rank: None,
+            hvp_flops: None,
+            loss: Some(prepared.loss_and_gradient().0),
+            seed: plan.seed,
+        };
+        let later = |what: &str, fraction: f64| tell(what, 0.4 + 0.6 * fraction);
+        if route == Route::Products {
+            let (operator, flops) = operator(prepared, block, plan.curvature)?;
+            system.hvp_flops = Some(flops);
+            return measure_operator(system, operator.as_ref(), self.r.threads, tell);
         }
-        Curvature::Ggn => {
-            let ggn = prepared.gauss_newton(block)?;
-            let low_rank = (ggn.rank_bound() < n).then(|| ggn.rank_bound());
-            let matrix = ggn.to_dense_with(&part(0.0, 1.0))?;
-            Ok(Parts { matrix, ggn: None, empirical_fisher: None, low_rank, product_flops: ggn.product_flops() as f64 })
+        let assembled = stored.is_none();
+        let wanted = Wanted {
+            kind: plan.curvature,
+            route,
+            companions: self.part.is_none(),
+            stored,
+            tell: &|fraction| tell("curvature", 0.4 * fraction),
+        };
+        let parts = curvatures(prepared, block, wanted)?;
+        system.low_rank = parts.low_rank;
+        system.hvp_flops = Some(parts.product_flops);
+        if let Some(factor) = parts.factor {
+            return measure_low_rank(system, factor, self.r.threads, &later);
         }
-        Curvature::EmpiricalFisher => {
-            let fisher = prepared.empirical_fisher(block)?;
-            let rank = fisher.rank_bound();
-            let matrix = fisher.to_dense()?;
-            // Two products with the N × rank factor.
-            let product_flops = 4.0 * n as f64 * rank as f64;
-            let low_rank = (rank < n).then_some(rank);
-            Ok(Parts { matrix, ggn: None, empirical_fisher: None, low_rank, product_flops })
+        if assembled {
+            export(&parts.matrix)?;
         }
+        system.h = parts.matrix;
+        system.ggn = parts.ggn;
+        system.empirical_fisher = parts.empirical_fisher;
+        measure(system, self.r.threads, &later)
     }
 }
 

@@ -50,6 +50,17 @@ impl MemoryPlan {
         MemoryPlan { n, assembly, measurement: BLOCK_COPIES * square }
     }
 
+    /// The plan of a case known by its factor of `rank` columns, or by products alone (`rank` then is the size of the
+    /// Krylov spaces): a few copies of N × rank, the Gram matrix's decomposition, and a block of streamed rows.
+    pub fn thin(n: usize, rank: usize, footprint: Footprint) -> Self {
+        let (rows, rank) = (n as f64, rank as f64);
+        let workers = std::thread::available_parallelism().map_or(1, |n| n.get()) as f64;
+        let tangents = workers * WORKER.max(LANES * footprint.activations);
+        let assembly = DOUBLE * (rows * rank + 2.0 * footprint.activations + footprint.parameters + tangents);
+        let measurement = DOUBLE * (4.0 * rows * rank + MATRIX_COPIES * rank * rank + 200.0 * rows + 8.0 * WORKER);
+        MemoryPlan { n, assembly, measurement }
+    }
+
     /// Bytes at the highest point.
     pub fn peak(&self) -> f64 {
         self.assembly.max(self.measurement)

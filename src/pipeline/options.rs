@@ -16,6 +16,12 @@ pub fn of(plan: &Plan) -> BTreeMap<String, String> {
     set("scope", plan.scope.as_ref().map_or_else(|| "default".into(), scope_text));
     set("damping", plan.damping.as_ref().map_or_else(|| "default".into(), damping_text));
     set("prune", plan.prune.to_string());
+    if let Some(parts) = &plan.subsample {
+        set("subsample", parts.to_string());
+    }
+    if plan.matrix_free {
+        set("matrix_free", "true".into());
+    }
     if let Some(pattern) = &plan.snapshots {
         set("snapshots", pattern.clone());
     }

@@ -51,6 +51,14 @@ pub struct Plan {
     pub simulate: Simulate,
     /// Factor by which the range of gate times is widened on both sides to find the crossover-relevant cases.
     pub simulate_band: f64,
+    /// Where the assembled matrices are written: a file for one case, else a folder.
+    pub export_hessian: Option<PathBuf>,
+    /// A stored matrix, or a folder of them, used in place of assembling again.
+    pub reuse_hessian: Option<PathBuf>,
+    /// Random parts of the batch on which every case is measured again.
+    pub subsample: Option<Subsampling>,
+    /// Measure by products alone, never with N² numbers.
+    pub matrix_free: bool,
     /// Seed of every random choice.
     pub seed: u64,
     /// Bytes that may be used; `None`: no limit is known.
@@ -75,9 +83,46 @@ impl Default for Plan {
             models: None,
             simulate: Simulate::Auto,
             simulate_band: 10.0,
+            export_hessian: None,
+            reuse_hessian: None,
+            subsample: None,
+            matrix_free: false,
             seed: 0,
             max_memory: None,
         }
+    }
+}
+
+/// Random parts of the batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Subsampling {
+    /// How many.
+    pub count: usize,
+    /// Share of the samples in each, in (0, 1).
+    pub fraction: f64,
+}
+
+impl FromStr for Subsampling {
+    type Err = String;
+
+    /// `K` or `K:FRACTION`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (count, fraction) = text.split_once(':').unwrap_or((text, "0.5"));
+        let count: usize = count.parse().map_err(|_| "write K or K:FRACTION, such as 8 or 8:0.5".to_string())?;
+        let fraction: f64 = fraction.parse().map_err(|_| "the fraction is a number such as 0.5".to_string())?;
+        if !(1..=1000).contains(&count) {
+            return Err("K must lie between 1 and 1000".into());
+        }
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err("the fraction must lie in (0, 1)".into());
+        }
+        Ok(Subsampling { count, fraction })
+    }
+}
+
+impl fmt::Display for Subsampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.count, self.fraction)
     }
 }
 

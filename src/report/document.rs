@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::CostRow;
-use crate::crossover::{CrossoverRow, Verdict};
+use crate::crossover::{CrossoverRow, Verdict, VerdictClass};
 use crate::measurement::Measurement;
 use crate::report::figure_data::{FigureData, Side};
 use crate::simulate::SimulationRow;
@@ -129,6 +129,15 @@ pub struct Provenance {
     pub options: std::collections::BTreeMap<String, String>,
 }
 
+/// A class of verdicts and how often it was met.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ClassCount {
+    /// The class.
+    pub class: VerdictClass,
+    /// How often.
+    pub count: usize,
+}
+
 /// One linear system with everything said about it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
@@ -143,6 +152,9 @@ pub struct Case {
     pub verdicts: Vec<Verdict>,
     /// The headline verdict.
     pub verdict: Option<Verdict>,
+    /// How often each class was the headline verdict over the random parts of the batch (`--subsample`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdict_subsample: Vec<ClassCount>,
     /// Verified claims.
     pub simulation: Vec<SimulationRow>,
     /// Why a case was not simulated; absent when it was, or when simulation was off.

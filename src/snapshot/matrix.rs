@@ -4,6 +4,7 @@ pub mod dense_file;
 pub mod harwell_boeing;
 pub mod market;
 mod rhs;
+pub mod sidecar;
 mod symmetric;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,8 @@ pub struct MatrixInput {
     pub entries: Entries,
     /// The right-hand side.
     pub rhs: RightHandSide,
+    /// What it is, when this program wrote it.
+    pub about: Option<sidecar::About>,
     /// Digests of all files that were read.
     pub digests: Vec<(String, String)>,
 }
@@ -97,6 +100,11 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<MatrixInput> {
     let mut input = read(name, &bytes, &file.place(), &limits)?;
     input.digest = digest(&bytes);
     input.digests.push((name.to_owned(), input.digest.clone()));
+    input.about = sidecar::beside(path, &limits)?;
+    if let Some(about) = &input.about {
+        sidecar::check(about, &input.digest, input.n, &file.place())?;
+        input.digests.push((about.file.clone(), about.digest.clone()));
+    }
     input.rhs = match &options.rhs {
         Some(path) => {
             let file = FileEntry::on_disk(path.display().to_string(), path.clone());
@@ -105,7 +113,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<MatrixInput> {
             let meter = Meter::default();
             rhs::read(&bytes, &file, input.n, Context { limits: &limits, meter: &meter })?
         }
-        None => default_rhs(input.n, options.seed),
+        None => match input.about.as_ref().and_then(|a| Some((a, a.gradient.clone()?))) {
+            Some((about, values)) if values.iter().any(|x| *x != 0.0) => RightHandSide {
+                values,
+                source: format!("gradient of the loss at {}, from {}", about.snapshot, about.file),
+            },
+            _ => default_rhs(input.n, options.seed),
+        },
     };
     input.digests.sort();
     Ok(input)
@@ -132,6 +146,7 @@ pub fn read(name: &str, bytes: &[u8], place: &str, limits: &Limits) -> Result<Ma
         file: name.to_owned(),
         digest: digest(bytes),
         rhs: default_rhs(checked.n, 0),
+        about: None,
         n: checked.n,
         nnz: checked.nnz,
         max_abs: checked.max_abs,

@@ -9,8 +9,8 @@ use crate::cli::context::Context;
 use crate::error::{Error, Result};
 use crate::pipeline::Plan;
 use crate::pipeline::plan::{
-    Curvature, DampingRule, Input, Precision, PruneRule, Scope, parse_damping, parse_precision, parse_prune,
-    parse_scope,
+    Curvature, DampingRule, Input, Precision, PruneRule, Scope, Subsampling, parse_damping, parse_precision,
+    parse_prune, parse_scope,
 };
 
 /// What to read and which matrix to make of it.
@@ -47,6 +47,18 @@ pub struct MeasuringArgs {
     /// f64 or f32 (default: f64).
     #[arg(long, value_name = "TYPE", value_parser = parse_precision)]
     pub precision: Option<Precision>,
+    /// Measure every case again on K random parts of the batch (default: halves): bars of κ, d, ε and the verdict.
+    #[arg(long, value_name = "K[:FRACTION]")]
+    pub subsample: Option<Subsampling>,
+    /// Never store N² numbers: measure by products with vectors (κ then has bounds where Lanczos has no certificate).
+    #[arg(long)]
+    pub matrix_free: bool,
+    /// Write the assembled matrices before pruning and damping: a .npy, .safetensors or .mtx file for one case, else a folder.
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Stored matrices")]
+    pub export_hessian: Option<PathBuf>,
+    /// Use stored matrices of --export-hessian instead of assembling again, where their hash fits.
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Stored matrices")]
+    pub reuse_hessian: Option<PathBuf>,
 }
 
 impl MeasuringArgs {
@@ -73,7 +85,11 @@ impl MeasuringArgs {
         fill(&mut self.damping, "damping", &file.damping, parse_damping)?;
         fill(&mut self.prune, "prune", &file.prune, parse_prune)?;
         fill(&mut self.precision, "precision", &file.precision, parse_precision)?;
+        fill(&mut self.subsample, "subsample", &file.subsample, str::parse)?;
         self.snapshots = self.snapshots.or_else(|| file.snapshots.clone());
+        self.export_hessian = self.export_hessian.or_else(|| file.export_hessian.clone());
+        self.reuse_hessian = self.reuse_hessian.or_else(|| file.reuse_hessian.clone());
+        self.matrix_free |= file.matrix_free.unwrap_or(false);
         Ok(self)
     }
 
@@ -90,6 +106,10 @@ impl MeasuringArgs {
             damping: self.damping,
             prune: self.prune.unwrap_or_default(),
             precision: self.precision,
+            subsample: self.subsample,
+            matrix_free: self.matrix_free,
+            export_hessian: self.export_hessian,
+            reuse_hessian: self.reuse_hessian,
             models: io.models.clone(),
             seed: io.seed,
             max_memory: io.max_memory,

@@ -283,6 +283,26 @@ fn facts(case: &Case) -> Vec<Fact> {
     facts.extend(m.x_norm.map(|x| plain("solution norm ‖A⁻¹b‖", x, "", "for ‖A‖ = ‖b‖ = 1, between 1 and κ")));
     facts.extend(m.low_rank.map(|r| counted("low rank", r as u64, "", "of the part before λI, by construction")));
     facts.extend(m.hvp_flops.map(|f| plain("Hessian-vector product", f, "flops", "counted on the program")));
+    if let Some(parts) = &m.subsample {
+        for (name, bar) in [("κ", &parts.kappa), ("d", &parts.row_sparsity), ("ε", &parts.tolerance)] {
+            facts.push(measured(&format!("{name} over parts of the batch"), bar, ""));
+        }
+        let singular =
+            if parts.singular > 0 { format!("singular on {} of them", parts.singular) } else { String::new() };
+        facts.push(counted("parts of the batch", parts.halves as u64, "measured", singular));
+    }
+    if !case.verdict_subsample.is_empty() {
+        let counts: Vec<String> =
+            case.verdict_subsample.iter().map(|c| format!("{} {}×", words::class(c.class), c.count)).collect();
+        facts.push(Fact {
+            name: "verdict over parts of the batch".into(),
+            value: counts.join(", "),
+            exact: String::new(),
+            interval: String::new(),
+            unit: String::new(),
+            how: "the headline verdict of each part, priced as the whole".into(),
+        });
+    }
     facts
 }
 
