@@ -8,6 +8,8 @@
 //! cargo bench --bench curvature -- product DIR f32|f64 THREADS REPEATS LANES
 //! ```
 //!
+//! REPEATS may be `-`: then it says `ready` and answers every line read with the seconds of one repetition.
+//!
 //! Without arguments it assembles one small Hessian, so that `cargo bench` stays short.
 
 use std::hint::black_box;
@@ -30,15 +32,15 @@ fn main() -> Outcome {
         [] => {
             let folder = tempfile::tempdir()?;
             make("mlp:64-16-10", 256, folder.path(), None)?;
-            hessian(folder.path(), "f64", 0, 3)
+            hessian(folder.path(), "f64", 0, "3")
         }
         ["make", network, batch, folder] => make(network, batch.parse()?, Path::new(folder), None),
         ["make", network, batch, folder, data] => make(network, batch.parse()?, Path::new(folder), Some(data)),
         ["hessian", folder, precision, threads, repeats] => {
-            hessian(Path::new(folder), precision, threads.parse()?, repeats.parse()?)
+            hessian(Path::new(folder), precision, threads.parse()?, repeats)
         }
         ["product", folder, precision, threads, repeats, lanes] => {
-            product(Path::new(folder), precision, threads.parse()?, repeats.parse()?, lanes.parse()?)
+            product(Path::new(folder), precision, threads.parse()?, repeats, lanes.parse()?)
         }
         _ => Err("see the head of benches/curvature.rs".into()),
     }
@@ -101,13 +103,33 @@ fn with_run(folder: &Path, precision: &str, threads: usize, work: impl FnOnce(&P
     work(&prepared)
 }
 
-fn hessian(folder: &Path, precision: &str, threads: usize, repeats: usize) -> Outcome {
+/// Does the work as often as asked and prints the seconds.
+fn measure(what: &str, n: usize, flops: f64, repeats: &str, mut work: impl FnMut() -> Outcome) -> Outcome {
+    let mut timed = || -> Result<f64, Box<dyn std::error::Error>> {
+        let start = Instant::now();
+        work()?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    if repeats == "-" {
+        timed()?;
+        println!("ready");
+        for line in std::io::stdin().lines() {
+            line?;
+            println!("{:e}", timed()?);
+        }
+        return Ok(());
+    }
+    let seconds = (0..repeats.parse()?).map(|_| timed().map(|s| format!("{s:e}"))).collect::<Result<Vec<_>, _>>()?;
+    println!("{{\"what\": \"{what}\", \"n\": {n}, \"flops\": {flops:e}, \"seconds\": [{}]}}", seconds.join(", "));
+    Ok(())
+}
+
+fn hessian(folder: &Path, precision: &str, threads: usize, repeats: &str) -> Outcome {
     with_run(folder, precision, threads, |prepared| {
         let block = Block::full(prepared.network().params());
         let n = block.len;
-        let mut seconds = Vec::new();
-        for _ in 0..repeats {
-            let start = Instant::now();
+        let flops: f64 = prepared.hessian(&block).plan().iter().map(|p| p.flops).sum();
+        measure("hessian", n, flops, repeats, || {
             let hessian = prepared.hessian(&block);
             if precision == "f32" {
                 let mut out = vec![0.0f32; n * n];
@@ -118,34 +140,22 @@ fn hessian(folder: &Path, precision: &str, threads: usize, repeats: usize) -> Ou
                 hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
                 black_box(&out);
             }
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-        let flops: f64 = prepared.hessian(&block).plan().iter().map(|p| p.flops).sum();
-        print("hessian", n, &seconds, flops);
-        Ok(())
+            Ok(())
+        })
     })
 }
 
-fn product(folder: &Path, precision: &str, threads: usize, repeats: usize, lanes: usize) -> Outcome {
+fn product(folder: &Path, precision: &str, threads: usize, repeats: &str, lanes: usize) -> Outcome {
     with_run(folder, precision, threads, |prepared| {
         let block = Block::full(prepared.network().params());
         let hessian = prepared.hessian(&block);
         let x = Mat::from_fn(block.len, lanes, |i, j| ((i * 31 + j * 17) % 101) as f64 / 101.0 - 0.5);
         let mut y = Mat::zeros(block.len, lanes);
-        hessian.apply_many(x.as_ref(), y.as_mut())?;
-        let mut seconds = Vec::new();
-        for _ in 0..repeats {
-            let start = Instant::now();
+        let flops = (hessian.product_flops() * lanes as u64) as f64;
+        measure("product", block.len, flops, repeats, || {
             hessian.apply_many(x.as_ref(), y.as_mut())?;
             black_box(&y);
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-        print("product", block.len, &seconds, (hessian.product_flops() * lanes as u64) as f64);
-        Ok(())
+            Ok(())
+        })
     })
-}
-
-fn print(what: &str, n: usize, seconds: &[f64], flops: f64) {
-    let list: Vec<String> = seconds.iter().map(|s| format!("{s:e}")).collect();
-    println!("{{\"what\": \"{what}\", \"n\": {n}, \"flops\": {flops:e}, \"seconds\": [{}]}}", list.join(", "));
 }

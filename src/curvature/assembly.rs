@@ -8,14 +8,24 @@
 //! H[(l,a,i), (m,b,j)] = Σ_n X_l[n,i]·( S[n,a,b]·X_m[n,j] + J[n,a,j]·δ_m[n,b] )        m ≥ l
 //! ```
 //!
-//! so that Σ fan-out lanes replace Σ fan-in·fan-out columns; the rest is products of matrices ([`tiles`]). On the
-//! diagonal (m = l) J = 0 and every tile XᵀD_abX is symmetric and shared by (a, b) and (b, a). Samples where a row of S
-//! and J vanishes (inactive ReLU units) and inputs that are zero in the whole batch are left out of the products.
+//! so that Σ fan-out lanes replace Σ fan-in·fan-out columns; the rest is products of matrices ([`tiles`]). A bias is the
+//! weight of an input that is always 1. On the diagonal (m = l) J = 0 and every tile XᵀD_abX is symmetric and shared by
+//! (a, b) and (b, a). Samples where a row of S and J vanishes (inactive ReLU units) and inputs that are zero in the whole
+//! batch are left out of the products.
 //!
-//! It holds for weights used once, with one row per sample, in networks that keep samples apart ([`samples`] proves
-//! it); every other pair of tensors is assembled column by column, which is also the oracle of the tests.
-//! Tasks are claimed one by one by the threads, and each computes the same numbers whoever runs it: the bits do not
-//! depend on the number of threads.
+//! Where a sample has T rows (convolutions, sequences), each (position t, unit a) is a lane of its own, and with D the
+//! tangent of the sample's gradient
+//!
+//! ```text
+//! D[n, t, (b,j)] = Σ_t′ ( S[n,t,a; t′,b]·X_m[n,t′,j] + J[n,t,a; t′,j]·δ_m[n,t′,b] )
+//! H[(l,a,i), (m,b,j)] = Σ_n,t X_l[n,t,i]·D[n,t,(b,j)]
+//! ```
+//!
+//! which pays where T is smaller than the fan-in: [`Assembly::plan`] counts both. All of it holds for weights used once
+//! in networks that keep samples apart ([`samples`] proves it). Every other pair of tensors is assembled column by
+//! column, seeded at the earlier of the two so that tangents reach as few values as possible; columns are also the
+//! oracle of the tests. Tasks are claimed one by one by the threads, and each computes the same numbers whoever runs it:
+//! the bits do not depend on the number of threads.
 
 mod samples;
 mod shared;
@@ -27,6 +37,7 @@ use super::prepared::Prepared;
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
 use crate::graph::execute::{Leaves, Primal, Workspace};
+use crate::graph::schedule::needed;
 use crate::graph::{NodeId, Op, Program, Schedule};
 use crate::parallel::Threads;
 use crate::tensor::Real;
@@ -41,13 +52,19 @@ use tiles::{Activations, Scratch, Target};
 const ELEMENTS: usize = 6 << 20;
 /// Units evaluated together; fixed, so that results do not depend on the number of threads.
 const UNITS: usize = 4;
+/// The lanes of one unit must fit into this many elements.
+const LARGEST: usize = 48 << 20;
 
 /// The sites of a block and what their lanes must yield.
 pub(super) struct Assembly {
     sites: Vec<Site>,
+    /// Whether tangents are seeded at the outputs of the site.
+    seeded: Vec<bool>,
     program: Program,
     /// Cotangents of the products; `None` where the loss does not depend on one.
     deltas: Vec<Option<NodeId>>,
+    /// First node that reads each tensor of the block.
+    first_use: Vec<usize>,
 }
 
 /// How one pair of tensors will be assembled.
@@ -55,43 +72,120 @@ pub(super) struct Assembly {
 pub struct PairPlan {
     /// Names of the two tensors.
     pub tensors: (String, String),
-    /// `lanes` (structured) or `columns`.
+    /// `outputs` (tangents seeded at the pre-activations of the first) or `columns` (at the elements of the first).
     pub route: &'static str,
     /// Floating-point operations before zeros are left out.
     pub flops: f64,
+    /// Bytes of the matrix that the pair fills, both mirror images counted.
+    pub bytes: f64,
     /// Why this route.
     pub why: &'static str,
 }
 
 impl Assembly {
-    /// Finds the sites of a block; `None` where there is nothing to gain.
-    pub fn plan(prepared: &Prepared<'_>, block: &Block) -> Option<Self> {
+    /// Finds the sites of a block and decides where to seed.
+    pub fn plan(prepared: &Prepared<'_>, block: &Block) -> Self {
         let network = prepared.network();
         let sites = sites::sites(network, block);
-        if sites.is_empty() {
-            return None;
-        }
         let mut program = network.lowered.program.clone();
         let one = program.fill(1.0, &[]);
         let products: Vec<NodeId> = sites.iter().map(|site| site.z).collect();
         let deltas = vjp(&mut program, &[(network.lowered.loss, one)], &products);
-        Some(Assembly { sites, program, deltas })
+        let needed = needed(network.program(), &[network.lowered.loss]);
+        let first_use = block
+            .tensors
+            .iter()
+            .map(|t| {
+                let param = network.lowered.params[t.index];
+                let mut users = network.program().nodes().filter(|(u, n)| needed[u.index()] && n.args.contains(&param));
+                users.next().map_or(usize::MAX, |(u, _)| u.index())
+            })
+            .collect();
+        let mut assembly = Assembly { seeded: vec![false; sites.len()], sites, program, deltas, first_use };
+        for l in 0..assembly.sites.len() {
+            assembly.seeded[l] = assembly.prefers_outputs(l);
+        }
+        assembly
     }
 
-    /// Whether the pair of block tensors is assembled here.
+    /// Whether one lane for each position and unit costs less than one column for each parameter of site l.
+    fn prefers_outputs(&self, l: usize) -> bool {
+        let site = &self.sites[l];
+        if site.positions == 1 {
+            return true;
+        }
+        let lanes = self.lanes(l).0;
+        if lanes.lane_elements().saturating_mul(site.positions) > LARGEST {
+            return false;
+        }
+        // propagation, rows of D, products with X
+        let per_lane: f64 = self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
+        let later: f64 = self.sites[l..].iter().map(|m| m.size() as f64).sum();
+        let count = (site.positions * site.fan_out) as f64;
+        let outputs = count * (lanes.lane_flops() as f64 + per_lane) + 2.0 * site.work() * later;
+        // a column: the same propagation and the gradients of all later weights
+        let gradients: f64 = self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
+        let columns = site.size() as f64 * (lanes.lane_flops() as f64 + gradients);
+        outputs < columns
+    }
+
+    /// Position of a tensor of the block in topological order.
+    pub fn order(&self, tensor: usize) -> (usize, usize) {
+        (self.first_use[tensor], tensor)
+    }
+
+    /// The seeded site that holds a tensor.
+    fn seeded_site(&self, tensor: usize) -> Option<usize> {
+        (0..self.sites.len()).find(|&l| self.seeded[l] && self.sites[l].holds(tensor))
+    }
+
+    fn site_of(&self, tensor: usize) -> Option<usize> {
+        self.sites.iter().position(|site| site.holds(tensor))
+    }
+
+    /// Whether the pair of block tensors is assembled here: the earlier site is seeded at its outputs.
     pub fn covers(&self, p: usize, q: usize) -> bool {
-        let is_site = |t: usize| self.sites.iter().any(|site| site.tensor == t);
-        is_site(p) && is_site(q)
+        match (self.site_of(p), self.site_of(q)) {
+            (Some(l), Some(m)) => self.seeded[l.min(m)],
+            _ => false,
+        }
     }
 
-    /// Products of matrices for a pair of tensors, in floating-point operations, zeros not left out.
+    /// At which tensor of a pair that is not covered the columns are seeded: at one that is seeded anyway, at the
+    /// earlier one if both are, so that the tangents reach as few values as possible.
+    pub fn seeds_at(&self, p: usize, q: usize) -> usize {
+        match (self.seeded_site(p), self.seeded_site(q)) {
+            (Some(_), None) => q,
+            (None, Some(_)) => p,
+            _ if self.order(p) <= self.order(q) => p,
+            _ => q,
+        }
+    }
+
+    /// Why a tensor is seeded at its elements.
+    pub fn why(&self, tensor: usize) -> &'static str {
+        match self.site_of(tensor) {
+            Some(_) => "as many positions per sample as inputs, or more: fewer elements than outputs",
+            None => "not a weight used once in a product, or samples that influence each other",
+        }
+    }
+
+    /// Products of matrices for a covered pair of tensors, in floating-point operations, zeros not left out.
     pub fn flops(&self, p: usize, q: usize) -> f64 {
-        let find = |t: usize| self.sites.iter().find(|site| site.tensor == t);
-        let (Some(l), Some(m)) = (find(p), find(q)) else { return 0.0 };
-        let size = |s: &Site| s.fan_in as f64 * s.fan_out as f64;
-        let full = 2.0 * l.rows as f64 * size(l) * size(m);
+        let (Some(l), Some(m)) = (self.site_of(p), self.site_of(q)) else { return 0.0 };
+        let (l, m, p, q) = if l <= m { (l, m, p, q) } else { (m, l, q, p) };
+        let (l, m) = (&self.sites[l], &self.sites[m]);
+        let size = |s: &Site, t: usize| (s.fan_out * if s.tensor == t { s.fan_in } else { 1 }) as f64;
+        let full = 2.0 * l.rows as f64 * size(l, p) * size(m, q);
+        let rows = if m.positions > 1 { 2.0 * (l.rows * l.fan_out * m.positions) as f64 * size(m, q) } else { 0.0 };
         // unit pairs and triangles of tiles are both used once
-        if p == q { full / 4.0 } else { full }
+        if l.z != m.z {
+            full + 2.0 * rows
+        } else if l.positions == 1 {
+            full / if p == q { 4.0 } else { 2.0 }
+        } else {
+            (full + rows) / 2.0
+        }
     }
 
     /// Fills the entries of all covered pairs of `h`, which must hold zeros; `done` is told the entries finished.
@@ -101,7 +195,6 @@ impl Assembly {
     pub fn run<T: Real>(
         &self,
         leaves: &Leaves<f64>,
-        block: &Block,
         h: MatMut<'_, T>,
         threads: &Threads,
         done: &(dyn Fn(u64) + Sync),
@@ -114,8 +207,8 @@ impl Assembly {
                 "give a column-major matrix",
             )
         })?;
-        for l in 0..self.sites.len() {
-            self.site(l, leaves, block, &target, threads, done)?;
+        for l in (0..self.sites.len()).filter(|&l| self.seeded[l]) {
+            self.site(l, leaves, &target, threads, done)?;
         }
         Ok(())
     }
@@ -125,25 +218,21 @@ impl Assembly {
         &self,
         l: usize,
         leaves: &Leaves<f64>,
-        block: &Block,
         target: &Shared<'_, T>,
         threads: &Threads,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
         let lanes = Lanes::new(self, l, leaves, threads);
         let site = &self.sites[l];
-        let x = Activations::new(lanes.primal(lanes.x), site.rows, site.fan_in);
-        let units = (ELEMENTS / lanes.schedule.lane_elements().max(1)).clamp(1, UNITS);
+        let positions = site.positions;
+        let x = Activations::new(lanes.primal(lanes.x), site);
+        let units = (ELEMENTS / (positions * lanes.schedule.lane_elements()).max(1)).clamp(1, UNITS);
         let next = AtomicUsize::new(0);
         let failure: Mutex<Option<Error>> = Mutex::new(None);
-        let later: u64 = self.sites[l..].iter().map(|m| (m.fan_in * m.fan_out) as u64).sum();
-        let place = |m: usize| Target {
-            matrix: target,
-            site: &self.sites[m],
-            offset: block.tensors[self.sites[m].tensor].offset,
-        };
+        let later: u64 = self.sites[l + 1..].iter().map(|m| 2 * m.size() as u64).sum::<u64>() + site.size() as u64;
+        let place = |m: usize| Target { matrix: target, site: &self.sites[m] };
         let work = || {
-            let mut workspace = Workspace::new(&lanes.schedule, units);
+            let mut workspace = Workspace::new(&lanes.schedule, units * positions);
             let mut scratch = Scratch::default();
             loop {
                 let first = next.fetch_add(1, Ordering::Relaxed) * units;
@@ -153,32 +242,27 @@ impl Assembly {
                 }
                 let k = units.min(site.fan_out - first);
                 lanes.evaluate(&mut workspace, first, k, site);
-                for lane in 0..k {
-                    let a = first + lane;
+                for unit in 0..k {
+                    let a = first + unit;
                     let mut result = Ok(());
                     for (m, out) in lanes.outputs.iter().enumerate() {
                         let m = l + m;
-                        let s = out.s.map(|n| lanes.lane(&workspace, n, k, lane));
-                        let j = out.j.map(|n| lanes.lane(&workspace, n, k, lane));
-                        result = result.and_then(|()| match (m == l, s) {
-                            (true, Some(s)) => tiles::diagonal(&place(l), a, &x, s, &mut scratch),
-                            (true, None) => Ok(()),
-                            (false, s) => {
-                                let factors = tiles::Factors {
-                                    s,
-                                    j,
-                                    x: lanes.primal(out.x),
-                                    delta: out.delta.map(|n| lanes.primal(n)),
-                                };
-                                tiles::off_diagonal(&place(l), &place(m), a, &x, &factors, &mut scratch)
-                            }
+                        let factors = tiles::Factors {
+                            s: out.s.map(|n| lanes.unit(&workspace, n, k, unit)),
+                            j: out.j.map(|n| lanes.unit(&workspace, n, k, unit)),
+                            x: lanes.primal(out.x),
+                            delta: out.delta.map(|n| lanes.primal(n)),
+                        };
+                        result = result.and_then(|()| match factors.s {
+                            Some(s) if m == l && positions == 1 => tiles::diagonal(&place(l), a, &x, s, &mut scratch),
+                            _ => tiles::off_diagonal(&place(l), &place(m), a, &x, &factors, &mut scratch),
                         });
                     }
                     if let Err(e) = result {
                         failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
                         return;
                     }
-                    done(site.fan_in as u64 * later);
+                    done(site.inputs() as u64 * later);
                 }
             }
         };
@@ -195,32 +279,13 @@ impl Assembly {
             None => Ok(()),
         }
     }
-}
 
-/// What the lanes of one site yield for a later one: positions among the outputs of the schedule.
-struct Outputs {
-    s: Option<usize>,
-    j: Option<usize>,
-    x: usize,
-    delta: Option<usize>,
-}
-
-/// The lanes of one site, evaluated at one snapshot.
-struct Lanes<T> {
-    schedule: Schedule,
-    values: Primal<T>,
-    slot: usize,
-    /// Position of X_l among the outputs.
-    x: usize,
-    outputs: Vec<Outputs>,
-}
-
-impl<T: Real> Lanes<T> {
-    fn new(assembly: &Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
-        let mut program = assembly.program.clone();
-        let later = &assembly.sites[l..];
-        let deltas = &assembly.deltas[l..];
-        let z = assembly.sites[l].z;
+    /// The lane pass of site l, and where its outputs stand.
+    fn lanes(&self, l: usize) -> (Schedule, usize, usize, Vec<Outputs>) {
+        let mut program = self.program.clone();
+        let later = &self.sites[l..];
+        let deltas = &self.deltas[l..];
+        let z = self.sites[l].z;
         let shape = program.shape(z).to_vec();
         let seed = program.tangent(&shape);
         let slot = match program.node(seed).op {
@@ -249,32 +314,60 @@ impl<T: Real> Lanes<T> {
                 delta: delta.map(&mut want),
             })
             .collect();
-        let schedule = Schedule::new(Arc::new(program), &wanted);
+        (Schedule::new(Arc::new(program), &wanted), slot, x, outputs)
+    }
+}
+
+/// What the lanes of one site yield for a later one: positions among the outputs of the schedule.
+struct Outputs {
+    s: Option<usize>,
+    j: Option<usize>,
+    x: usize,
+    delta: Option<usize>,
+}
+
+/// The lanes of one site, evaluated at one snapshot.
+struct Lanes<T> {
+    schedule: Schedule,
+    values: Primal<T>,
+    slot: usize,
+    positions: usize,
+    /// Position of X_l among the outputs.
+    x: usize,
+    outputs: Vec<Outputs>,
+}
+
+impl<T: Real> Lanes<T> {
+    fn new(assembly: &Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
+        let (schedule, slot, x, outputs) = assembly.lanes(l);
         let mut values = Primal::<f64>::new(&schedule, leaves.clone());
         threads.run(|| values.run(&schedule, threads.faer()));
         let values = values.rounded();
-        Lanes { schedule, values, slot, x, outputs }
+        Lanes { schedule, values, slot, positions: assembly.sites[l].positions, x, outputs }
     }
 
     fn primal(&self, output: usize) -> &[T] {
         self.values.output(&self.schedule, output)
     }
 
-    fn lane<'a>(&'a self, workspace: &'a Workspace<T>, output: usize, k: usize, lane: usize) -> &'a [T] {
-        let all = workspace.output(&self.schedule, &self.values, output, k);
+    /// What the lanes of one of `k` units, one for each position, yield.
+    fn unit<'a>(&'a self, workspace: &'a Workspace<T>, output: usize, k: usize, unit: usize) -> &'a [T] {
+        let all = workspace.output(&self.schedule, &self.values, output, k * self.positions);
         let size = all.len() / k;
-        &all[lane * size..(lane + 1) * size]
+        &all[unit * size..(unit + 1) * size]
     }
 
-    /// Perturbs units `first .. first + k` in all samples.
+    /// Perturbs units `first .. first + k` in all samples, each position in a lane of its own.
     fn evaluate(&self, workspace: &mut Workspace<T>, first: usize, k: usize, site: &Site) {
         let tangent = workspace.tangent_mut(self.slot);
-        for (lane, tangent) in tangent.chunks_exact_mut((site.rows * site.fan_out).max(1)).take(k).enumerate() {
+        let lanes = k * self.positions;
+        for (lane, tangent) in tangent.chunks_exact_mut((site.rows * site.fan_out).max(1)).take(lanes).enumerate() {
+            let (unit, position) = (lane / self.positions, lane % self.positions);
             tangent.fill(T::ZERO);
-            for row in tangent.chunks_exact_mut(site.fan_out) {
-                row[first + lane] = T::ONE;
+            for row in tangent.chunks_exact_mut(site.fan_out).skip(position).step_by(self.positions) {
+                row[first + unit] = T::ONE;
             }
         }
-        workspace.run(&self.schedule, &self.values, k, Par::Seq);
+        workspace.run(&self.schedule, &self.values, lanes, Par::Seq);
     }
 }

@@ -114,23 +114,24 @@ impl<'p> Columns<'p> {
     /// The whole matrix; see [`Columns::fill`].
     pub fn to_dense(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
         let mut h = Mat::<f64>::zeros(self.dim(), self.dim());
-        self.fill(h.as_mut(), &|_, _| false, progress)?;
+        // between two tensors the columns of the smaller one
+        let size = |p: usize| (self.block.tensors[p].size, p);
+        self.fill(h.as_mut(), &|p, q| size(q) >= size(p), progress)?;
         Ok(h)
     }
 
-    /// Writes the blocks of all pairs of tensors (positions in the block) that are not `skip`ped. Between two tensors
-    /// only one of the two off-diagonal blocks is computed (seeded at the smaller tensor) and mirrored; the diagonal
-    /// block of a tensor is replaced by its symmetric part.
+    /// Writes the blocks of the pairs (p, q) of tensors (positions in the block) for which `seeded` is true: the columns
+    /// of p in the rows of q, and their mirror images; the diagonal block of a tensor is replaced by its symmetric part.
+    /// `seeded` must not be true for both (p, q) and (q, p) of two tensors.
     pub fn fill<U: Real>(
         &self,
         mut h: MatMut<'_, U>,
-        skip: &dyn Fn(usize, usize) -> bool,
+        seeded: &dyn Fn(usize, usize) -> bool,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<()> {
         let tensors = &self.block.tensors;
-        let after = |p: usize, q: usize| (tensors[q].size, q) >= (tensors[p].size, p) && !skip(p, q);
         let maps: Vec<Vec<usize>> =
-            (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| after(p, q)).collect()).collect();
+            (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| seeded(p, q)).collect()).collect();
         let rows = |to: &[usize]| to.iter().map(|&q| tensors[q].size as u64).sum::<u64>();
         let total: u64 = maps.iter().enumerate().map(|(p, to)| tensors[p].size as u64 * rows(to)).sum();
         let spent = AtomicU64::new(0);

@@ -56,46 +56,51 @@ impl<'p> Hessian<'p> {
     /// When an entry is not finite.
     pub fn assemble<T: Real>(&self, mut out: MatMut<'_, T>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         let (prepared, block) = (self.columns.prepared(), self.columns.block());
-        let Some(assembly) = Assembly::plan(prepared, block) else {
-            return self.columns.fill(out, &|_, _| false, progress);
-        };
+        let assembly = Assembly::plan(prepared, block);
         let all = (block.len as u64).pow(2);
         let spent = AtomicU64::new(0);
         let done = |entries: u64| progress(spent.fetch_add(entries, Ordering::Relaxed) + entries, all);
-        assembly.run(&prepared.leaves, block, out.as_mut(), prepared.threads, &done)?;
+        assembly.run(&prepared.leaves, out.as_mut(), prepared.threads, &done)?;
         let base = spent.load(Ordering::Relaxed);
-        let skip = |p: usize, q: usize| assembly.covers(p, q);
-        self.columns.fill(out, &skip, &|some, total| {
+        let seeded = |p: usize, q: usize| !assembly.covers(p, q) && assembly.seeds_at(p, q) == p;
+        self.columns.fill(out, &seeded, &|some, total| {
             let rest = all.saturating_sub(base) as f64 * some as f64 / (total as f64).max(1.0);
             progress(base + rest as u64, all);
         })
     }
 
-    /// How each pair of tensors will be assembled, with its floating-point operations.
+    /// How each pair of tensors will be assembled, with its floating-point operations and bytes.
     pub fn plan(&self) -> Vec<PairPlan> {
         let (prepared, tensors) = (self.columns.prepared(), &self.columns.block().tensors);
         let assembly = Assembly::plan(prepared, self.columns.block());
-        let network = &prepared.network;
-        // a column costs about two more gradients
-        let column = 2.0 * network.gradient_flops() as f64;
+        let flops = self.columns.flops() as f64;
+        let scalar = if prepared.precision() == Precision::F32 { 4.0 } else { 8.0 };
+        let len = self.columns.block().len as f64;
         let mut pairs = Vec::new();
         for p in 0..tensors.len() {
             for q in p..tensors.len() {
-                let names = (tensors[p].name.clone(), tensors[q].name.clone());
-                let lanes = assembly.as_ref().filter(|a| a.covers(p, q));
-                pairs.push(match lanes {
-                    Some(a) => PairPlan {
-                        tensors: names,
-                        route: "lanes",
-                        flops: a.flops(p, q),
-                        why: "both weights are used once, with one row per sample",
-                    },
-                    None => PairPlan {
-                        tensors: names,
+                let (p, q) = if assembly.order(p) <= assembly.order(q) { (p, q) } else { (q, p) };
+                let both = tensors[p].size as f64 * tensors[q].size as f64;
+                let bytes = scalar * if p == q { both } else { 2.0 * both };
+                let names = |p: usize, q: usize| (tensors[p].name.clone(), tensors[q].name.clone());
+                pairs.push(if assembly.covers(p, q) {
+                    PairPlan {
+                        tensors: names(p, q),
+                        route: "outputs",
+                        flops: assembly.flops(p, q),
+                        bytes,
+                        why: "weights used once in products, fewer positions per sample than inputs",
+                    }
+                } else {
+                    let at = assembly.seeds_at(p, q);
+                    let to = if at == p { q } else { p };
+                    PairPlan {
+                        tensors: names(at, to),
                         route: "columns",
-                        flops: column * tensors[p].size.min(tensors[q].size) as f64 / tensors.len() as f64,
-                        why: "a bias, a shared weight, several rows per sample, or samples that influence each other",
-                    },
+                        flops: flops * tensors[at].size as f64 * tensors[to].size as f64 / len,
+                        bytes,
+                        why: assembly.why(at),
+                    }
                 });
             }
         }

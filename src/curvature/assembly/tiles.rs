@@ -17,17 +17,9 @@ const PANEL: usize = 112;
 pub(super) struct Target<'a, 'm, T> {
     pub matrix: &'a Shared<'m, T>,
     pub site: &'a Site,
-    /// First row of the site's tensor.
-    pub offset: usize,
 }
 
-impl<T> Target<'_, '_, T> {
-    fn row(&self, a: usize, i: usize) -> usize {
-        self.offset + self.site.at(a, i)
-    }
-}
-
-/// X with the inputs left out that are zero in the whole batch, row-major.
+/// X and the constant 1 of a bias, with the inputs left out that are zero in the whole batch, row-major.
 pub(super) struct Activations<T> {
     data: Vec<T>,
     /// Inputs kept.
@@ -36,16 +28,21 @@ pub(super) struct Activations<T> {
 }
 
 impl<T: Real> Activations<T> {
-    pub fn new(x: &[T], rows: usize, fan_in: usize) -> Self {
+    pub fn new(x: &[T], site: &Site) -> Self {
+        let fan_in = site.fan_in;
         let mut live = vec![false; fan_in];
         for row in x.chunks_exact(fan_in.max(1)) {
             for (live, &v) in live.iter_mut().zip(row) {
                 *live |= v != T::ZERO;
             }
         }
-        let columns: Vec<usize> = (0..fan_in).filter(|&i| live[i]).collect();
-        let data = x.chunks_exact(fan_in.max(1)).flat_map(|row| columns.iter().map(move |&i| row[i])).collect();
-        Activations { data, columns, rows }
+        let columns: Vec<usize> = (0..site.inputs()).filter(|&i| i == fan_in || live[i]).collect();
+        let mut data = Vec::with_capacity(site.rows * columns.len());
+        for n in 0..site.rows {
+            let row = &x[n * fan_in..(n + 1) * fan_in];
+            data.extend(columns.iter().map(|&i| if i < fan_in { row[i] } else { T::ONE }));
+        }
+        Activations { data, columns, rows: site.rows }
     }
 
     fn width(&self) -> usize {
@@ -74,7 +71,8 @@ pub(super) struct Scratch<T> {
     run: Vec<T>,
 }
 
-/// What the lane of a unit of layer l gives for a later layer m; all row-major with one row per sample.
+/// What the lanes of a unit of layer l, one for each position, give for a later layer m; all row-major with one row per
+/// position of m, `s` and `j` lane by lane.
 pub(super) struct Factors<'a, T> {
     pub s: Option<&'a [T]>,
     pub j: Option<&'a [T]>,
@@ -82,7 +80,61 @@ pub(super) struct Factors<'a, T> {
     pub delta: Option<&'a [T]>,
 }
 
-/// Tiles (a, b) for all b ≥ a of one site: Σ_n S[n, b]·x[n]·x[n]ᵀ.
+impl<T: Real> Factors<'_, T> {
+    /// Whether row (n, t) of the left layer has anything to multiply.
+    fn live(&self, m: &Site, lane_rows: usize, n: usize, t: usize) -> bool {
+        let some = |data: Option<&[T]>, cols: usize| {
+            data.is_some_and(|d| {
+                let at = (t * lane_rows + n * m.positions) * cols;
+                d[at..at + m.positions * cols].iter().any(|&v| v != T::ZERO)
+            })
+        };
+        some(self.s, m.fan_out) || some(self.j, m.fan_in)
+    }
+
+    /// Row (n, t) of D for units `units`: Σ over positions t′ of S·x + δ·J, appended unit by unit.
+    fn row(&self, m: &Site, (n, t): (usize, usize), units: std::ops::Range<usize>, out: &mut Vec<T>) {
+        let (fan_in, fan_out, inputs) = (m.fan_in, m.fan_out, m.inputs());
+        for b in units {
+            let start = out.len();
+            for p in n * m.positions..(n + 1) * m.positions {
+                let lane = t * m.rows + p;
+                let s = self.s.map_or(T::ZERO, |s| s[lane * fan_out + b]);
+                let x = &self.x[p * fan_in..(p + 1) * fan_in];
+                let j = match (self.j, self.delta) {
+                    (Some(j), Some(delta)) => Some((&j[lane * fan_in..(lane + 1) * fan_in], delta[p * fan_out + b])),
+                    _ => None,
+                };
+                if p == n * m.positions {
+                    match j {
+                        Some((j, d)) => out.extend(x.iter().zip(j).map(|(&x, &j)| s * x + d * j)),
+                        None => out.extend(x.iter().map(|&x| s * x)),
+                    }
+                    if inputs > fan_in {
+                        out.push(s);
+                    }
+                    continue;
+                }
+                let row = &mut out[start..];
+                if s != T::ZERO {
+                    for (o, &x) in row.iter_mut().zip(x) {
+                        *o += s * x;
+                    }
+                    if inputs > fan_in {
+                        row[fan_in] += s;
+                    }
+                }
+                if let Some((j, d)) = j.filter(|(_, d)| *d != T::ZERO) {
+                    for (o, &j) in row.iter_mut().zip(j) {
+                        *o += d * j;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tiles (a, b) for all b ≥ a of one site with one position per sample: Σ_n S[n, b]·x[n]·x[n]ᵀ.
 pub(super) fn diagonal<T: Real>(
     target: &Target<'_, '_, T>,
     a: usize,
@@ -135,8 +187,8 @@ fn symmetric_panel<T: Real>(
 ) {
     let rows = inputs.len();
     let write = |column: (usize, usize), unit: usize, inputs: &[usize], values: &[T]| {
-        let column = target.row(column.0, column.1);
-        runs(target, unit, inputs, |row, at, n| {
+        let column = target.site.row(column.0, column.1);
+        runs(target.site, unit, inputs, |row, at, n| {
             // SAFETY: row and column belong to units a and b of this site, a pair that this task owns.
             unsafe { target.matrix.write(column, row, &values[at..at + n]) }
         });
@@ -162,20 +214,19 @@ fn symmetric_panel<T: Real>(
 }
 
 /// Calls `each(row, position, length)` for the runs of consecutive rows that some inputs of a unit occupy.
-fn runs<T>(target: &Target<'_, '_, T>, unit: usize, inputs: &[usize], mut each: impl FnMut(usize, usize, usize)) {
-    let step = target.site.strides.1;
+fn runs(site: &Site, unit: usize, inputs: &[usize], mut each: impl FnMut(usize, usize, usize)) {
     let mut at = 0;
     while at < inputs.len() {
         let mut n = 1;
-        while step == 1 && at + n < inputs.len() && inputs[at + n] == inputs[at] + n {
+        while at + n < inputs.len() && inputs[at + n] == inputs[at] + n && site.consecutive(inputs[at + n - 1]) {
             n += 1;
         }
-        each(target.row(unit, inputs[at]), at, n);
+        each(site.row(unit, inputs[at]), at, n);
         at += n;
     }
 }
 
-/// Tiles (a, b) between unit a of site l and all units b of a later site m.
+/// Tiles (a, b) between unit a of site l and all units b of a later site m, or units b ≥ a of l itself.
 pub(super) fn off_diagonal<T: Real>(
     l: &Target<'_, '_, T>,
     m: &Target<'_, '_, T>,
@@ -184,47 +235,28 @@ pub(super) fn off_diagonal<T: Real>(
     factors: &Factors<'_, T>,
     scratch: &mut Scratch<T>,
 ) -> Result<()> {
-    let (fan_in, fan_out, width) = (m.site.fan_in, m.site.fan_out, x.width());
-    let row_of = |data: Option<&[T]>, n: usize, cols: usize| data.map(|_| n * cols..(n + 1) * cols);
-    let zero = |data: Option<&[T]>, range: Option<std::ops::Range<usize>>| match (data, range) {
-        (Some(d), Some(r)) => d[r].iter().all(|&v| v == T::ZERO),
-        _ => true,
-    };
+    let (inputs, fan_out, width) = (m.site.inputs(), m.site.fan_out, x.width());
+    let same = l.site.z == m.site.z;
+    let positions = l.site.positions;
+    let rows = (0..x.rows).filter(|&r| factors.live(m.site, m.site.rows, r / positions, r % positions));
     scratch.live.clear();
-    scratch.live.extend(
-        (0..x.rows)
-            .filter(|&n| {
-                !zero(factors.s, row_of(factors.s, n, fan_out)) || !zero(factors.j, row_of(factors.j, n, fan_in))
-            })
-            .map(|n| n as u32),
-    );
+    scratch.live.extend(rows.map(|r| r as u32));
     let count = scratch.live.len();
-    if count == 0 || width == 0 || fan_in == 0 {
+    if count == 0 || width == 0 || inputs == 0 {
         return Ok(());
     }
     x.pick(&scratch.live, &mut scratch.picked);
     let right = MatRef::from_row_major_slice(&scratch.picked, count, width);
     // whole units of m together, so that a panel is a few hundred columns
-    let units = (256 / fan_in).clamp(1, fan_out);
-    let inputs: Vec<usize> = (0..fan_in).collect();
-    for first in (0..fan_out).step_by(units) {
+    let units = (256 / inputs).clamp(1, fan_out);
+    let all: Vec<usize> = (0..inputs).collect();
+    for first in (if same { a } else { 0 }..fan_out).step_by(units) {
         let units = units.min(fan_out - first);
-        let rows = units * fan_in;
+        let rows = units * inputs;
         scratch.factor.clear();
-        for &n in &scratch.live {
-            let n = n as usize;
-            let xm = &factors.x[n * fan_in..(n + 1) * fan_in];
-            for b in first..first + units {
-                let s = factors.s.map_or(T::ZERO, |s| s[n * fan_out + b]);
-                match (factors.j, factors.delta) {
-                    (Some(j), Some(delta)) => {
-                        let d = delta[n * fan_out + b];
-                        let j = &j[n * fan_in..(n + 1) * fan_in];
-                        scratch.factor.extend(xm.iter().zip(j).map(|(&x, &j)| s * x + d * j));
-                    }
-                    _ => scratch.factor.extend(xm.iter().map(|&x| s * x)),
-                }
-            }
+        for &r in &scratch.live {
+            let r = r as usize;
+            factors.row(m.site, (r / positions, r % positions), first..first + units, &mut scratch.factor);
         }
         let left = MatRef::from_row_major_slice(&scratch.factor, count, rows);
         scratch.product.resize((rows * width).max(PANEL * width), T::ZERO);
@@ -232,23 +264,32 @@ pub(super) fn off_diagonal<T: Real>(
         let out = MatMut::from_column_major_slice_mut(&mut *product, rows, width);
         T::product(out, false, left.transpose(), right, Par::Seq);
         finite("Hessian tile", product)?;
+        if same && first == a {
+            // the tile of a unit with itself is symmetric but for rounding
+            for (c, &i) in x.columns.iter().enumerate() {
+                for (d, &j) in x.columns[..c].iter().enumerate() {
+                    product[c * rows + j] = product[d * rows + i];
+                }
+            }
+        }
         for (c, &i) in x.columns.iter().enumerate() {
+            let column = l.site.row(a, i);
             for b in 0..units {
-                let values = &product[c * rows + b * fan_in..c * rows + (b + 1) * fan_in];
-                runs(m, first + b, &inputs, |row, at, n| {
+                let values = &product[c * rows + b * inputs..c * rows + (b + 1) * inputs];
+                runs(m.site, first + b, &all, |row, at, n| {
                     // SAFETY: the row belongs to unit first + b of site m, the column to unit a of site l: a pair that
                     // this task owns.
-                    unsafe { l.matrix.write(l.row(a, i), row, &values[at..at + n]) }
+                    unsafe { l.matrix.write(column, row, &values[at..at + n]) }
                 });
             }
         }
-        for b in 0..units {
-            for j in 0..fan_in {
+        for b in usize::from(same && first == a)..units {
+            for j in 0..inputs {
                 scratch.run.clear();
-                scratch.run.extend((0..width).map(|c| product[c * rows + b * fan_in + j]));
-                let column = m.row(first + b, j);
+                scratch.run.extend((0..width).map(|c| product[c * rows + b * inputs + j]));
+                let column = m.site.row(first + b, j);
                 let run = &scratch.run;
-                runs(l, a, &x.columns, |row, at, n| {
+                runs(l.site, a, &x.columns, |row, at, n| {
                     // SAFETY: as above, with the roles of row and column exchanged.
                     unsafe { l.matrix.write(column, row, &run[at..at + n]) }
                 });
