@@ -119,12 +119,14 @@ impl Assembly {
             return false;
         }
         // propagation, rows of D, products with X
-        let per_lane: f64 = self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
+        let per_lane: f64 =
+            self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
         let later: f64 = self.sites[l..].iter().map(|m| m.size() as f64).sum();
         let count = (site.positions * site.fan_out) as f64;
         let outputs = count * (lanes.lane_flops() as f64 + per_lane) + 2.0 * site.work() * later;
         // a column: the same propagation and the gradients of all later weights
-        let gradients: f64 = self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
+        let gradients: f64 =
+            self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
         let columns = site.size() as f64 * (lanes.lane_flops() as f64 + gradients);
         outputs < columns
     }

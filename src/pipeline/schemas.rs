@@ -96,9 +96,10 @@ impl std::str::FromStr for Document {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Document::ALL.into_iter().find(|d| d.name() == text).ok_or_else(|| {
-            format!("choose one of {}", Document::ALL.map(Document::name).join(", "))
-        })
+        Document::ALL
+            .into_iter()
+            .find(|d| d.name() == text)
+            .ok_or_else(|| format!("choose one of {}", Document::ALL.map(Document::name).join(", ")))
     }
 }
 

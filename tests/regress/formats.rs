@@ -144,7 +144,9 @@ fn annotations_are_workflow_commands() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[0].starts_with("::error file=models/solvers/costa2022.json,line="), "{}", lines[0]);
-    assert!(lines.iter().all(|l| l.matches("::").count() >= 2 && (l.starts_with("::error") || l.starts_with("::warning"))));
+    assert!(
+        lines.iter().all(|l| l.matches("::").count() >= 2 && (l.starts_with("::error") || l.starts_with("::warning")))
+    );
 }
 
 #[test]

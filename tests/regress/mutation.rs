@@ -62,7 +62,10 @@ fn walk(value: &Value, factor: f64, key: &str, place: &str, found: &mut dyn FnMu
         Value::String(text) if FORMULAS.contains(&key) => {
             for (i, (start, end)) in numbers(text).into_iter().enumerate() {
                 let x: f64 = text[start..end].parse().expect("a number");
-                found(&format!("{place}#{i}"), format!("{}{:?}{}", &text[..start], moved(x, factor), &text[end..]).into());
+                found(
+                    &format!("{place}#{i}"),
+                    format!("{}{:?}{}", &text[..start], moved(x, factor), &text[end..]).into(),
+                );
             }
         }
         _ => {}
@@ -169,13 +172,25 @@ fn may_pass(file: &Value, place: &str) -> bool {
         || place.ends_with("/tolerance")
 }
 
+/// Numbers that move no cost by 1e-6, however far they go: which of two branches that agree where they meet is taken
+/// (Lemma 12's segments), how far a sum runs whose tail is below rounding, and corrections of 1e-9.
+const BELOW_TOLERANCE: [&str; 7] = [
+    "cks-fourier.json/definitions/3/expression#0",
+    "cks-fourier.json/definitions/6/expression#0",
+    "cks-fourier.json/definitions/6/expression#1",
+    "cks-fourier.json/definitions/6/expression#2",
+    "cks-fourier.json/definitions/7/expression#8",
+    "cks-fourier.json/definitions/7/expression#9",
+    "hhl.json/definitions/3/expression#0",
+];
+
 #[test]
 fn every_number_of_every_model_is_gated() {
     let folder = tempfile::tempdir().expect("folder");
     let whole = catalog::load(None).expect("catalogue");
     let alone = |model| Catalog { models: vec![model], ..whole.clone() };
     let mut counts = [0usize; 4];
-    let (mut steps, mut unnoticed) = (0, Vec::new());
+    let (mut idle, mut steps, mut unnoticed) = (0, 0, Vec::new());
     for path in files(&["models/solvers", "models/encodings"]) {
         let (name, file) = read(&path);
         let model = catalog::read_model(&file.to_string(), &name, &whole.vocabulary).expect("a model");
@@ -185,6 +200,10 @@ fn every_number_of_every_model_is_gated() {
         for factor in FACTORS {
             let mut quiet = Vec::new();
             for (place, mutant) in mutants(&file, factor) {
+                if may_pass(&file, &place) {
+                    idle += usize::from(left.is_none());
+                    continue;
+                }
                 if left.as_ref().is_some_and(|left| !left.contains(&place)) {
                     continue;
                 }
@@ -195,7 +214,7 @@ fn every_number_of_every_model_is_gated() {
                 if left.is_none() {
                     counts[fate as usize] += 1;
                 }
-                if fate == Fate::Unnoticed && !may_pass(&file, &place) {
+                if fate == Fate::Unnoticed {
                     quiet.push(place);
                 } else if left.is_some() {
                     steps += 1;
@@ -203,11 +222,14 @@ fn every_number_of_every_model_is_gated() {
             }
             left = Some(quiet);
         }
-        unnoticed.extend(left.unwrap_or_default().into_iter().map(|place| format!("{name}{place}")));
+        let left = left.unwrap_or_default().into_iter().map(|place| format!("{name}{place}"));
+        unnoticed.extend(left.filter(|place| !BELOW_TOLERANCE.contains(&place.as_str())));
     }
     let [refused, failed, drifted, passed] = counts;
-    eprintln!("by a thousandth: {refused} refused, {failed} fail `models check`, {drifted} drifted, {passed} move no cost");
-    eprintln!("{steps} of these are noticed when they move further; left: {}", unnoticed.len());
+    eprintln!(
+        "by a thousandth: {refused} refused, {failed} fail `models check`, {drifted} drifted, {passed} move no cost"
+    );
+    eprintln!("{steps} of these are noticed when they move further; {idle} numbers price nothing");
     assert!(drifted > 300, "{counts:?}");
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
 }

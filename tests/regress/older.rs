@@ -52,5 +52,8 @@ fn a_report_of_1_0_stands_beside_itself() {
     let path = argument("tests/data/older/1.0/report.json");
     let ended = run(&["diff", &path, &path, "--format", "json"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.out).expect("json")["differences"], serde_json::json!([]));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&ended.out).expect("json")["differences"],
+        serde_json::json!([])
+    );
 }

@@ -88,13 +88,22 @@ fn files_that_do_not_fit_are_found() {
     let schema = published(Document::CostTable);
     let good = json(&repository(EXAMPLES));
     for (what, change) in [
-        ("a text for a number", Box::new(|v: &mut Value| v["rows"][0]["value"] = "1".into()) as Box<dyn Fn(&mut Value)>),
-        ("a row without its key", Box::new(|v: &mut Value| {
-            v["rows"][0].as_object_mut().expect("row").remove("key");
-        })),
-        ("no provenance", Box::new(|v: &mut Value| {
-            v.as_object_mut().expect("table").remove("provenance");
-        })),
+        (
+            "a text for a number",
+            Box::new(|v: &mut Value| v["rows"][0]["value"] = "1".into()) as Box<dyn Fn(&mut Value)>,
+        ),
+        (
+            "a row without its key",
+            Box::new(|v: &mut Value| {
+                v["rows"][0].as_object_mut().expect("row").remove("key");
+            }),
+        ),
+        (
+            "no provenance",
+            Box::new(|v: &mut Value| {
+                v.as_object_mut().expect("table").remove("provenance");
+            }),
+        ),
     ] {
         let mut bad = good.clone();
         change(&mut bad);

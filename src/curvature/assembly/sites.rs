@@ -41,11 +41,7 @@ impl Site {
 
     /// Row of the matrix that belongs to the weight from input `i` to unit `a`.
     pub fn row(&self, a: usize, i: usize) -> usize {
-        if i < self.fan_in {
-            self.offsets.0 + a * self.strides.0 + i * self.strides.1
-        } else {
-            self.offsets.1 + a
-        }
+        if i < self.fan_in { self.offsets.0 + a * self.strides.0 + i * self.strides.1 } else { self.offsets.1 + a }
     }
 
     /// Whether inputs i and i + 1 of a unit stand in consecutive rows.
