@@ -1,8 +1,10 @@
 //! The formula language: evaluation at one point and at a million, reading and differentiating, enclosures.
 //!
-//! `cargo bench --bench expr` measures with criterion; `cargo bench --bench expr -- --peer` prints best times as JSON
-//! for `benches/peers/symbolic.py`, which runs the peers on the same formulas.
+//! `cargo bench --bench expr` measures with criterion; with `-- --serve` it times one task after the other on demand, for
+//! `benches/peers/symbolic.py`, which alternates with the peers on the same formulas.
 
+use breakeven::catalog::{Bound, Catalog, Point, load};
+use breakeven::crossover::{Cheapest, Coupling, Curve, Search, search};
 use breakeven::expr::{Compiled, Expr, Interval, parse};
 use criterion::Criterion;
 use std::hint::black_box;
@@ -16,31 +18,6 @@ const DALZELL: &str = "56.0*kappa + 1.05*kappa*ln(sqrt(1 - eps^2)/eps) + 2.78*ln
 const JENNINGS: &str = "let L = ln(2*kappa + 3) in
     ((1741*alpha*e/500) * sqrt(kappa^2 + 1) * ((133/125 + 4/(25*kappa^(1/3))) * pi * L + 1)
     + (351/50) * L^2 * (ln(451*L^2/eps) + 1) + alpha*kappa*ln(32/eps)) / (0.39 - 0.204*eps)";
-/// The largest model: arXiv:2503.21420, Lemma 17 (QSVT with its amplitude amplification of Lemma 13).
-const LARGEST: &str = "let y = d*kappa in
-    let e1 = eps/(4*kappa) in
-    let b = ceil(y^2*ln(y/e1)) in
-    let j0 = ceil(sqrt(b*ln(4*b/e1))) in
-    let rect = min(e1, y/(2*j0)) in
-    let x = 2*y^2 in
-    let de = sqrt(pi)*rect*y/16 in
-    let nexp = ceil(sqrt(2*ln(4/de)*ceil(max(x*e^2, ln(2/de))))) in
-    let ei = d/(2*kappa)*e1 in
-    let bi = ceil(y^2*ln(y/ei)) in
-    let ji = ceil(sqrt(bi*ln(4*bi/ei))) in
-    let p = x_norm^2/(4*kappa^2) in
-    let p0 = ((1 - eps/2)/(2*kappa))^2 in
-    let theta = asin(sqrt(p)) in
-    let cap = 1/sqrt(p0) in
-    let last = max(ceil(ln(cap)/ln(6/5)), 1) in
-    let m = floor(cap) in
-    let ratio = 1/2 + sin(4*(m + 1)*theta)/(4*(m + 1)*sin(2*theta)) in
-    let qaa = sum(k, 1, last, floor(min((6/5)^k, cap))*prod(l, 1, k - 1,
-        1/2 + sin(4*(floor(min((6/5)^l, cap)) + 1)*theta)/(4*(floor(min((6/5)^l, cap)) + 1)*sin(2*theta))))
-        + m*prod(l, 1, last, 1/2 + sin(4*(floor(min((6/5)^l, cap)) + 1)*theta)
-        /(4*(floor(min((6/5)^l, cap)) + 1)*sin(2*theta)))/(1 - ratio) in
-    qaa*(4*(2*nexp + 1) + 4*(2*ji + 1))";
-
 const VARIABLES: [&str; 5] = ["n", "d", "kappa", "eps", "alpha"];
 const POINT: [f64; 5] = [1e4, 8.0, 1e4, 1e-3, 10.0];
 const ROWS: usize = 1_000_000;
@@ -72,20 +49,48 @@ fn derive(source: &str) -> (Expr, Expr) {
     (expression.simplify(), expression.differentiate("kappa"))
 }
 
-/// Best seconds of one call over several batches.
-fn best(mut work: impl FnMut(), calls: usize, batches: usize) -> f64 {
-    (0..batches)
-        .map(|_| {
-            let start = Instant::now();
-            for _ in 0..calls {
-                work();
-            }
-            start.elapsed().as_secs_f64() / calls as f64
-        })
-        .fold(f64::INFINITY, f64::min)
+/// Seconds of one call.
+fn timed(mut work: impl FnMut(), calls: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        work();
+    }
+    start.elapsed().as_secs_f64() / f64::from(calls)
 }
 
-fn peer() {
+/// The formula of every quantity of the catalogue with its definitions, as one text; slowest to derive first.
+fn catalogue() -> Vec<(String, String)> {
+    let catalog = load(None).expect("the catalogue");
+    let mut all: Vec<(f64, String, String)> = Vec::new();
+    for model in &catalog.models {
+        for quantity in model.quantities.iter().filter(|q| q.bound != Bound::Run) {
+            let lets = model.source.definitions.iter().map(|d| (&d.id, &d.expression));
+            let earlier = model.quantities.iter().take_while(|q| q.name() != quantity.name()).map(|q| (&q.id, &q.text));
+            let text: String = lets.chain(earlier).map(|(id, e)| format!("let {id} = {e} in\n")).collect();
+            let text = text + &quantity.text;
+            let seconds = (0..3).map(|_| timed(|| drop(black_box(derive(&text))), 5)).fold(f64::INFINITY, f64::min);
+            all.push((seconds, format!("{}.{}", model.id(), quantity.name()), text));
+        }
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().map(|(_, name, text)| (name, text)).collect()
+}
+
+const AT: [(&str, f64); 6] =
+    [("n", 3e3), ("d", 50.0), ("kappa", 300.0), ("eps", 1e-3), ("gate_time", 2e-8), ("flops_per_second", 1e12)];
+
+/// The certified search that `breakeven crossover` runs, from the model and the numbers on.
+fn crossing(catalog: &Catalog, [q, c]: [&str; 2], variable: &str, [low, high]: [f64; 2]) -> Search {
+    let curve = |id: &str| {
+        let model = catalog.model(id).expect("a model");
+        let seconds = model.quantity("seconds").expect("a time");
+        Cheapest(vec![Curve::new(model, seconds, &Point::of(AT), variable, &Coupling::new())])
+    };
+    search(&curve(q), &curve(c), low, high)
+}
+
+/// Answers `TASK CALLS` on stdin with the seconds of one call, for the script that alternates with the peers.
+fn serve() {
     let formulas = [Q_NEWTON, DALZELL, JENNINGS].map(formula);
     let compiled = Compiled::new(&formulas, &VARIABLES).unwrap();
     let jennings = Compiled::new(&formulas[2..], &VARIABLES).unwrap();
@@ -94,16 +99,52 @@ fn peer() {
     let views: Vec<&[f64]> = data.iter().map(Vec::as_slice).collect();
     let mut evaluator = jennings.evaluator();
     let mut simple_evaluator = simple.evaluator();
-    let one = best(|| drop(black_box(evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), 10_000, 20);
-    let one_simple = best(|| drop(black_box(simple_evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), 10_000, 20);
-    let many = best(|| drop(black_box(compiled.eval_many(black_box(&views)))), 1, 15);
-    let largest = best(|| drop(black_box(derive(black_box(LARGEST)))), 20, 10);
-    let medium = best(|| drop(black_box(derive(black_box(JENNINGS)))), 50, 10);
-    println!(
-        "{{\"one_jennings_s\": {one:e}, \"one_q_newton_s\": {one_simple:e}, \"three_by_million_s\": {many:e}, \
-         \"derive_largest_s\": {largest:e}, \"derive_jennings_s\": {medium:e}, \"jennings_value\": {}}}",
-        jennings.eval_one(&POINT).unwrap()[0]
-    );
+    let catalog = load(None).expect("the catalogue");
+    let (largest_name, largest) = catalogue().swap_remove(0);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let mut words = line.split_whitespace();
+        let task = words.next().unwrap_or_default();
+        let calls = words.next().and_then(|n| n.parse().ok()).unwrap_or(1);
+        let crossing =
+            |pair, variable, range| timed(|| drop(black_box(crossing(&catalog, pair, variable, range))), calls);
+        let answer = match task {
+            "one_jennings" => timed(|| drop(black_box(evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), calls),
+            "one_q_newton" => {
+                timed(|| drop(black_box(simple_evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), calls)
+            }
+            "three_by_million" => timed(|| drop(black_box(compiled.eval_many(black_box(&views)))), calls),
+            "derive_jennings" => timed(|| drop(black_box(derive(black_box(JENNINGS)))), calls),
+            "derive_largest" => timed(|| drop(black_box(derive(black_box(&largest)))), calls),
+            "crossover_n" => crossing(["dalzell2024", "ldlt"], "n", [10.0, 1e12]),
+            "crossover_log" => crossing(["q-newton", "inverse"], "n", [50.0, 1e12]),
+            "crossover_ceil" => crossing(["costa2026", "cg"], "kappa", [1.0, 1e12]),
+            "load" => {
+                let text = include_str!("../models/solvers/costa2026.json");
+                if !folder.path().join("m0.json").exists() {
+                    for i in 0..10_000 {
+                        let text = text.replacen("\"costa2026\"", &format!("\"m{i}\""), 1);
+                        std::fs::write(folder.path().join(format!("m{i}.json")), text).expect("writable");
+                    }
+                }
+                timed(|| assert!(load(Some(folder.path())).is_ok_and(|c| c.models.len() > 10_000)), calls)
+            }
+            "value" => jennings.eval_one(&POINT).unwrap()[0],
+            "root_n" | "root_log" => {
+                let (pair, low) =
+                    if task == "root_n" { (["dalzell2024", "ldlt"], 10.0) } else { (["q-newton", "inverse"], 50.0) };
+                let found = self::crossing(&catalog, pair, "n", [low, 1e12]);
+                assert!(found.complete && found.crossings.len() == 1, "{found:?}");
+                found.crossings[0].at
+            }
+            "largest" => {
+                println!("{largest_name}");
+                continue;
+            }
+            _ => return,
+        };
+        println!("{answer:e}");
+    }
 }
 
 fn criterion_benches(criterion: &mut Criterion) {
@@ -120,8 +161,9 @@ fn criterion_benches(criterion: &mut Criterion) {
     criterion.bench_function("expr/interval and slope, jennings2023", |b| {
         b.iter(|| black_box(formulas[2].evaluate_slope(&range, "kappa")));
     });
-    criterion.bench_function("expr/parse, simplify, differentiate the largest", |b| {
-        b.iter(|| black_box(derive(black_box(LARGEST))));
+    let (name, largest) = catalogue().swap_remove(0);
+    criterion.bench_function(&format!("expr/parse, simplify, differentiate the largest, {name}"), |b| {
+        b.iter(|| black_box(derive(black_box(&largest))));
     });
     let data = columns();
     let views: Vec<&[f64]> = data.iter().map(Vec::as_slice).collect();
@@ -134,8 +176,8 @@ fn criterion_benches(criterion: &mut Criterion) {
 }
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--peer") {
-        peer();
+    if std::env::args().any(|argument| argument == "--serve") {
+        serve();
     } else {
         let mut criterion = Criterion::default().configure_from_args();
         criterion_benches(&mut criterion);

@@ -4,3 +4,4 @@ mod catalog;
 mod commands;
 mod crossover;
 mod expr;
+mod worked;

@@ -13,8 +13,11 @@ pub enum Comparison {
     /// The same function by algebra, on the same domain.
     Equal,
     /// The same function by algebra, where both domains hold; the domains are written differently.
-    #[serde(rename = "equal-formula")]
-    EqualFormula,
+    #[serde(rename = "equal")]
+    EqualFormula {
+        /// Says so.
+        note: &'static str,
+    },
     /// They differ at a point.
     Different {
         /// The point.
@@ -43,7 +46,9 @@ pub fn compare(a: &Model, b: &Model) -> Vec<(String, Comparison)> {
             let algebra = expr::compare(&q.expression, &other.expression, &ranges(a, b));
             let answer = match algebra {
                 expr::Comparison::Equal if same_domain(a, b) => Comparison::Equal,
-                expr::Comparison::Equal => Comparison::EqualFormula,
+                expr::Comparison::Equal => {
+                    Comparison::EqualFormula { note: "the same formula; the domains are written differently" }
+                }
                 expr::Comparison::Different { witness, left, right } if inside(a, b, &witness) => {
                     let value = |x: Interval| Some(x.midpoint());
                     Comparison::Different { at: witness, a: value(left), b: value(right) }
@@ -65,7 +70,7 @@ fn sampled(
     let mut points = super::check::sample_points(a);
     points.extend(super::check::sample_points(b));
     let mut agreed = 0;
-    for point in &points {
+    for point in &points.iter().map(rounded).collect::<Vec<_>>() {
         let (x, y) = (a.price(q, point).value, b.price(other, point).value);
         let same = match (x, y) {
             (Some(x), Some(y)) => (x - y).abs() <= 1e-12 * x.abs().max(y.abs()),
@@ -78,6 +83,12 @@ fn sampled(
         agreed += 1;
     }
     (agreed, None)
+}
+
+/// The same point with three digits a number: a witness to type in.
+fn rounded(point: &Point) -> Point {
+    let digits = |x: f64| format!("{x:.2e}").parse().unwrap_or(x);
+    Point::of(point.iter().map(|(name, s)| (name, digits(s.value))))
 }
 
 /// The sample ranges of the variables of both, κ of the matrix.

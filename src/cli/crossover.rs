@@ -30,7 +30,7 @@ pub struct CrossoverArgs {
     #[arg(long, value_name = "VARIABLE")]
     pub solve_for: String,
     /// Where to look, low:high.
-    #[arg(long, value_name = "LOW:HIGH")]
+    #[arg(long, value_name = "LOW:HIGH", allow_hyphen_values = true)]
     pub range: Range,
     /// A variable, in SI units; a later one of the same name wins.
     #[arg(long, value_name = "NAME=VALUE")]
@@ -179,7 +179,7 @@ fn output(args: &CrossoverArgs, pair: &Pair, found: &Search, curves: [&Curve; 2]
     for c in &found.crossings {
         let word = |s: Side| side(s).as_str().unwrap_or("unknown").to_string();
         text += &format!(
-            "{} = {}  [{}, {}]  {}  cheaper below: {}, above: {}\n",
+            "{} = {:?}  [{:?}, {:?}]  {}  cheaper below: {}, above: {}\n",
             args.solve_for,
             c.at,
             c.low,

@@ -44,6 +44,10 @@ pub fn run(args: ExplainArgs, io: &Context) -> Result<ExitStatus> {
     let catalog = crate::catalog::load(io.models.as_deref())?;
     let result = match &args.quantity {
         None => topic(&catalog, &args.case)?,
+        // `explain MODEL QUANTITY`: the formula alone, without a report.
+        Some(quantity) if catalog.model(&args.case).is_ok_and(|m| m.quantity(quantity).is_some()) => {
+            topic(&catalog, &args.case)?
+        }
         Some(quantity) => {
             let path = match &args.report {
                 Some(path) => path.clone(),

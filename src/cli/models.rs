@@ -273,9 +273,12 @@ fn diff(a: &Model, b: &Model) -> Output {
         let word = json!(answer).get("answer").and_then(Value::as_str).unwrap_or_default().to_string();
         let (witness, x, y) = match answer {
             Comparison::Different { at, a, b } => {
-                let at: Vec<String> = at.iter().map(|(n, x)| format!("{n}={}", short_number(*x))).collect();
-                (at.join(" "), Cell::from(*a), Cell::from(*b))
+                // In full: the values can be looked up with `cost --set`.
+                let at: Vec<String> = at.iter().map(|(n, x)| format!("{n}={x:?}")).collect();
+                let full = |x: &Option<f64>| x.map_or("no value".to_string(), |x| format!("{x:?}"));
+                (at.join(" "), Cell::from(full(a)), Cell::from(full(b)))
             }
+            Comparison::EqualFormula { note } => ((*note).to_string(), Cell::Empty, Cell::Empty),
             Comparison::Undecided { points } => (format!("agree at {points} points"), Cell::Empty, Cell::Empty),
             _ => (String::new(), Cell::Empty, Cell::Empty),
         };

@@ -373,11 +373,13 @@ fn assemble(
         let narrow = high <= low + 1e-12 * low.abs().max(f64::MIN_POSITIVE);
         if let Some(tie) = run.iter().find(|p| p.side == Side::Tie) {
             let side = |side: Side| if decided(side) { side } else { Side::Tie };
-            let exact = run.iter().all(|p| p.side == Side::Tie || p.x.hi <= next_grid(next_grid(p.x.lo)));
+            // Beside it lie at most the jumps that end it, a few roundings wide; the enclosure takes them in.
+            let exact = run.iter().all(|p| p.side == Side::Tie || p.x.hi <= p.x.lo + 1e-12 * p.x.lo.abs());
+            let [low, high] = if exact { [low, high] } else { [tie.x.lo, tie.x.hi] };
             found.crossings.push(Crossing {
                 at: middle(tie.x),
-                low: tie.x.lo,
-                high: tie.x.hi,
+                low,
+                high,
                 certified: !exhausted && exact,
                 below: side(below),
                 above: side(above),

@@ -85,6 +85,21 @@ fn a_tie_is_one_crossing_with_two_ends() {
 }
 
 #[test]
+fn a_tie_between_two_jumps_has_sharp_ends() {
+    // 138 queries of 2e-8 s and 12 iterations of 230,000 flops at 1e12/s are both 2.76e-6 s.
+    let catalog = catalog();
+    let at = [("eps", 1e-3), ("alpha", 2.0), ("n", 3e3), ("nnz", 1e5), ("gate_time", 2e-8), ("flops_per_second", 1e12)];
+    let (q, c) = (curve(&catalog, "dalzell2024-known-norm", "kappa", &at), curve(&catalog, "cg", "kappa", &at));
+    let found = one(q, c, 4.0, 1e6);
+    assert!(found.complete, "{found:?}");
+    let tie = found.crossings.iter().find(|c| c.high > c.low * (1.0 + 1e-9)).unwrap();
+    // ceil(kappa ln(2 sqrt 2/eps)) is 69 between these two.
+    let [low, high] = [68.0, 69.0].map(|k| k / (2.0 * 2f64.sqrt() / 1e-3).ln());
+    assert!((tie.low / low - 1.0).abs() < 1e-13 && (tie.high / high - 1.0).abs() < 1e-13, "{tie:?}");
+    assert_eq!((tie.below, tie.above, tie.certified), (Side::First, Side::Second, true));
+}
+
+#[test]
 fn touching_teeth_are_one_enclosure() {
     let catalog = catalog();
     let at = [("kappa", 100.0), ("eps", 1e-3), ("gate_time", 1e-6), ("flops_per_second", 1e12), ("n", 1e4)];

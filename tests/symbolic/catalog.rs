@@ -28,13 +28,14 @@ fn close(a: f64, b: f64, tolerance: f64, what: &str) {
 fn the_comparison_table_is_reproduced() {
     let catalog = catalog();
     let kappas = [10.0, 30.0, 100.0, 1e3, 1e4, 1e5, 1e6];
-    let table: [(&str, f64, [f64; 7]); 7] = [
+    let table: [(&str, f64, [f64; 7]); 8] = [
         ("jennings2023", 1e-2, [569.33, 550.38, 569.47, 691.00, 861.38, 1044.29, 1230.24]),
         ("dalzell2024", 1e-2, [64.546, 64.587, 63.582, 61.755, 61.053, 60.878, 60.843]),
         ("dalzell2024-alg3", 1e-2, [19.164, 24.059, 29.440, 40.204, 51.230, 62.449, 73.820]),
         ("costa2026", 1e-2, [26.034, 31.875, 38.757, 52.401, 66.193, 80.005, 93.821]),
         ("jennings2023", 1e-10, [939.56, 784.45, 707.33, 753.78, 907.36, 1086.56, 1271.10]),
         ("dalzell2024", 1e-10, [83.888, 83.929, 82.924, 81.097, 80.395, 80.220, 80.184]),
+        ("dalzell2024-alg3", 1e-10, [38.791, 43.686, 49.088, 59.852, 70.879, 82.098, 93.468]),
         ("costa2026", 1e-10, [45.744, 51.585, 58.467, 72.111, 85.903, 99.716, 113.531]),
     ];
     for (model, eps, row) in table {
@@ -46,6 +47,10 @@ fn the_comparison_table_is_reproduced() {
     for (kappa, expected) in kappas.iter().zip([843.00, 842.87, 842.80, 842.78, 842.78, 842.78, 842.78]) {
         let q = value(&catalog, "jennings2025", "queries", &[("kappa", *kappa), ("eps", 1e-2)]).unwrap() / kappa;
         close(q, expected, 1e-5, "jennings2025");
+    }
+    for kappa in [1e3, 1e4, 1e5, 1e6] {
+        let q = value(&catalog, "jennings2025", "queries", &[("kappa", kappa), ("eps", 1e-10)]).unwrap() / kappa;
+        close(q, 861.2, 5e-5, "jennings2025 at 1e-10");
     }
     for (eps, steps) in [(1e-2, 11.671), (1e-10, 32.135)] {
         let at = [("kappa", 1e4), ("eps", eps)];
@@ -158,6 +163,8 @@ fn estimator_formulas_of_published_notes() {
         })
     };
     assert_eq!(t0.evaluate(&at).unwrap(), 7_000_000.0);
+    let bits = breakeven::expr::parse("ceil(log2(n))").unwrap();
+    assert_eq!(bits.evaluate(&|_| Some(332_020_680.0)).unwrap(), 29.0);
     // Costa et al. 2022: the filter dominates the walk's 834 kappa only below about 1e-180.
     let eps = breakeven::expr::parse("2*exp(-834/2)").unwrap().evaluate(&|_| None).unwrap();
     close(eps.log10(), -180.8, 1e-3, "filter remark");

@@ -80,6 +80,9 @@ fn cost_along_sweeps() {
     let product = json(&["cost", "dalzell2024", "--sweep", "kappa=2:4:lin:3", "--sweep", "eps=0.1:0.2:lin:2"]);
     assert_eq!(product["points"].as_array().unwrap().len(), 6);
     refused(&["cost", "cg", "--sweep", "d=1:2", "--set", "n=3"], 2, "does not use `d`");
+    for sweep in ["kappa=1:2:log:1", "kappa=0:2:log:5", "kappa=2:1", "kappa=1:2:cubic", "kappa", "kappa=1:inf:log:5"] {
+        refused(&["cost", "cg", "--sweep", sweep], 2, "--sweep");
+    }
     refused(
         &["cost", "dalzell2024", "--sweep", "kappa=1:9:log:100000", "--sweep", "eps=0.1:0.2:lin:100"],
         4,
@@ -144,6 +147,31 @@ fn crossover_as_json() {
     );
 }
 
+/// What the formula language refuses, in a user's own model: exit 3 with the place, and nothing on stdout.
+#[test]
+fn broken_models_of_a_user_are_refused() {
+    let good = std::fs::read_to_string(super::catalog::user_folder().join("solvers/calls-quantum.json")).unwrap();
+    let nested = format!("{}n{}", "(".repeat(100_000), ")".repeat(100_000));
+    for (expression, words) in [
+        ("n*opps", "did you mean `ops`"),
+        ("n + rate", "unit"),
+        ("log(n)*ops", "base"),
+        ("n*ops/(2 - 2)", "division by zero"),
+        ("1e308*1e308*n*ops", "range"),
+        ("gates", "gates"),
+        (nested.as_str(), "limit"),
+        (&format!("{}n{}", "(".repeat(300), ")".repeat(300)), "200 levels"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = good.replacen("\"expression\": \"n*ops\"", &format!("\"expression\": \"{expression}\""), 1);
+        assert_ne!(text, good);
+        std::fs::write(folder.path().join("calls-quantum.json"), text).unwrap();
+        let path = folder.path().to_str().unwrap();
+        refused(&["models", "check", "--models", path], 3, "calls-quantum.json");
+        refused(&["models", "list", "--models", path], 3, words);
+    }
+}
+
 #[test]
 fn models_show_check_and_diff() {
     let shown = json(&["models", "show", "jennings2023"]);
@@ -176,6 +204,7 @@ fn models_show_check_and_diff() {
     assert_eq!(check["fail"], 0);
     let same = json(&["models", "diff", "ldlt", "cholesky"]);
     assert_eq!(same["quantities"][0]["quantity"], "flops");
+    assert_eq!(same["quantities"][0]["answer"], "equal");
     let differ = json(&["models", "diff", "dalzell2024", "costa2026"]);
     assert_eq!(differ["quantities"][0]["answer"], "different");
     let list = json(&["models", "list"]);
@@ -230,6 +259,8 @@ fn explain_topics_and_models() {
         let text = String::from_utf8_lossy(&output.stdout).to_string();
         assert!(output.status.success() && text.contains(words), "{name}: {text}");
     }
+    let formula = run(&["explain", "cg", "flops"]);
+    assert!(formula.status.success() && String::from_utf8_lossy(&formula.stdout).contains("iterations*step_flops"));
     refused(&["explain", "kapa_eff"], 2, "did you mean `kappa_eff`");
 }
 

@@ -71,6 +71,41 @@ fn babbush_quadratic_speed_up() {
     close(calls(1e3, 2.0) * 17e-3 / 86400.0, 101.36, 1e-3);
     close(calls(1.0, 3.0), 717.74, 1e-4);
     close(calls(1.0, 4.0), 80.1638, 1e-5);
+    // Seconds of the cubic and the quartic case.
+    close(calls(1.0, 3.0) * 17e-3, 12.2016, 1e-5);
+    close(calls(1.0, 4.0) * 17e-3, 1.36278, 1e-5);
+    // Simulated annealing: the published 6.3e7 calls and 320 days fix both times; 1,000 cores then give 880 years.
+    let (quantum, classical) = (320.0 * 86400.0 / 6.3e7, 320.0 * 86400.0 / 6.3e7 / 6.3e7);
+    close(quantum, 0.43886, 1e-4);
+    close(classical, 6.966e-9, 1e-4);
+    let annealing = |parallel: f64| {
+        let at = [
+            ("ops", 1.0),
+            ("rate", 1.0 / quantum),
+            ("classical_rate", 1.0 / classical),
+            ("power", 2.0),
+            ("parallel", parallel),
+        ];
+        only(&crossings(&catalog, ["calls-quantum", "calls-classical"], "n", [1.0, 1e15], &at))
+    };
+    close(annealing(1.0), 6.3e7, 1e-12);
+    close(annealing(1e3) * quantum / (365.25 * 86400.0), 876.0, 1e-3);
+}
+
+/// The calculator of arXiv:2310.15505: a machine slower by 12 ns · 5 GHz · 100 = 6,000.
+#[test]
+fn calculator_of_the_slowdown_factor() {
+    let catalog = load(Some(&user_folder())).unwrap_or_else(|e| panic!("{e}"));
+    let slowdown: f64 = 12.0 * 5.0 * 100.0;
+    close(slowdown.log10(), 3.78, 1e-3);
+    let size = |power: f64| {
+        let at = [("ops", 1.0), ("rate", 1.0), ("classical_rate", slowdown), ("power", power)];
+        only(&crossings(&catalog, ["calls-quantum", "calls-classical"], "n", [1.0, 1e12], &at))
+    };
+    // n^3 against n, and n^3 against n^2.373. Grover, n against sqrt(n), is n^2 against n in sqrt(n).
+    close(size(3.0), 77.46, 1e-4);
+    close(size(2.0).powi(2), 3.6e7, 1e-12);
+    close(size(1.0 + 0.627), 1.06e6, 5e-3);
 }
 
 /// Jennings v1 beats the analytic constant of Costa et al. up to κ of about 10³² (published).

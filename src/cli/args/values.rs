@@ -132,7 +132,8 @@ impl Sweep {
     /// The grid, with both ends exact.
     pub fn values(&self) -> Vec<f64> {
         let last = (self.points - 1) as f64;
-        let (from, to) = if self.logarithmic { (self.low.ln(), self.high.ln()) } else { (self.low, self.high) };
+        // Base 10, so that whole decades come out as such.
+        let (from, to) = if self.logarithmic { (self.low.log10(), self.high.log10()) } else { (self.low, self.high) };
         (0..self.points)
             .map(|i| {
                 if i == 0 {
@@ -141,7 +142,7 @@ impl Sweep {
                     self.high
                 } else {
                     let x = from + (to - from) * (i as f64 / last);
-                    if self.logarithmic { x.exp() } else { x }
+                    if self.logarithmic { 10f64.powf(x).clamp(self.low, self.high) } else { x }
                 }
             })
             .collect()
