@@ -2,7 +2,10 @@
 
 mod bad_input;
 mod frame;
+mod routes;
 mod shapes;
+mod stored;
+mod subsample;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 mod assembly;
 mod curvatures;
-mod fixture;
+pub mod fixture;
 mod lowering;
 mod mlp;
 mod networks;

@@ -74,6 +74,14 @@ pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> R
         let plural = if cases == 1 { "" } else { "s" };
         progress.remark(&format!("{cases} case{plural}; largest {}", largest.describe()));
     }
+    if let (Some(_), Some(job)) = (plan.subsample, jobs.iter().find(|j| j.network.is_none())) {
+        return Err(Error::usage(
+            "pipeline::subsample",
+            format!("--subsample, {}", job.opened.label),
+            "a plain matrix has no batch to take parts of",
+            "leave --subsample out",
+        ));
+    }
     let store = Store::open(plan, &jobs)?;
     let mut measured = Measured { options: options::of(plan), title: options::title(plan), ..Measured::default() };
     let mut share = Share { progress, total, done: 0.0 };

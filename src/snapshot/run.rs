@@ -192,7 +192,8 @@ pub fn read_snapshot(folder: &Folder, files: &SnapshotFiles, context: Context<'_
     let mut read: Option<Snapshot> = None;
     for (format, file) in &files.files {
         let (bytes, digest) = folder.read(file, context.limits)?;
-        let params = weights::read(*format, &bytes, &file.place(), context)?;
+        let mut params = weights::read(*format, &bytes, &file.place(), context)?;
+        params.retain(|(name, array)| !is_counter(name, array));
         check_parameters(&params, &file.place())?;
         match &read {
             None => {
@@ -227,6 +228,12 @@ fn read_others(folder: &Folder, manifest: &Manifest, context: Context<'_>) -> Ve
         }
     }
     others
+}
+
+/// The step counter that every BatchNorm puts into its state_dict: no parameter, and the inference form has no use of it.
+fn is_counter(name: &str, array: &Array) -> bool {
+    let leaf = name.rsplit('.').next().unwrap_or(name);
+    leaf == "num_batches_tracked" && array.floats().is_none() && array.len() == 1
 }
 
 fn check_parameters(params: &[(String, Array)], place: &str) -> Result<()> {

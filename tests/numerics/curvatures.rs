@@ -61,6 +61,43 @@ fn gauss_newton_and_fisher_have_the_true_spectra() {
     }
 }
 
+/// Outputs with positions (batch × time × classes), in both exports: GGN and EF of blocks against the truth, and the
+/// factor against the products.
+#[test]
+fn curvatures_of_transformers() {
+    let threads = Threads::new(2).unwrap();
+    for (name, snapshot) in [("gpt_char", "adam_0600"), ("bert_char", "adam_1500")] {
+        for graph in ["model_legacy17.onnx", "model_dynamo18.onnx"] {
+            let fixture = Fixture::open(name, graph);
+            let prepared = fixture.prepared(snapshot, Precision::F64, &threads);
+            let blocks = prepared.blocks(&Scope::Layers).unwrap();
+            let small = blocks.iter().filter(|b| b.len <= 64).take(4);
+            let mut seen = 0;
+            for block in small {
+                let ggn = prepared.gauss_newton(block).unwrap();
+                let dense = ggn.to_dense().unwrap();
+                let factor = ggn.factor().unwrap();
+                let error = distance(&(&factor * factor.transpose()), &dense);
+                assert!(error <= 1e-13 * top(&dense), "{name} {graph} {}: {error:e}", block.name);
+                assert!(extremes(&dense).0 >= -1e-13 * top(&dense) * block.len as f64);
+                assert!(top(&dense) > 0.0);
+                let ef = prepared.empirical_fisher(block).unwrap();
+                let n = ef.rank_bound() as f64;
+                let mean: Vec<f64> = (0..ef.dim()).map(|i| ef.factor().row(i).iter().sum::<f64>() / n.sqrt()).collect();
+                assert!(relative(&mean, &prepared.block_gradient(block)) <= 1e-10);
+                seen += 1;
+            }
+            assert_eq!(seen, 4);
+            // The last linear map: there the GGN is the Hessian, since the output is linear in it.
+            let last = if name == "gpt_char" { "ln_f.bias" } else { "cls.bias" };
+            let block = blocks.iter().find(|b| b.name == last).unwrap();
+            let ggn = prepared.gauss_newton(block).unwrap().to_dense().unwrap();
+            let hessian = prepared.hessian(block).to_dense().unwrap();
+            assert!(distance(&ggn, &hessian) <= 1e-12 * top(&hessian), "{name} {graph} {last}");
+        }
+    }
+}
+
 /// A block's Hessian is the block of the Hessian.
 #[test]
 fn blocks_are_blocks_of_the_whole() {

@@ -180,6 +180,21 @@ fn bad_snapshots_are_refused_by_name() {
     refused("an empty archive", &[("a.npz", empty)], &["a.npz"]);
 }
 
+/// BatchNorm's step counter is in every state_dict; other integers are refused.
+#[test]
+fn step_counters_of_batch_norm_are_no_parameters() {
+    let with = |name: &str| {
+        npz(&[
+            ("fc.weight", npy("<f4", "(2, 2)", &le(&[1.0; 4]))),
+            ("fc.bias", npy("<f4", "(2,)", &le(&[0.0; 2]))),
+            (name, npy("<i8", "()", &7i64.to_le_bytes())),
+        ])
+    };
+    let run = open_run(&[("a.npz", with("bn.num_batches_tracked"))]).unwrap();
+    assert_eq!(run.parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["fc.weight", "fc.bias"]);
+    refused("another counter", &[("a.npz", with("bn.steps"))], &["bn.steps", "int64"]);
+}
+
 #[test]
 fn batches_are_checked_against_the_graph() {
     let batch = |arrays: &[(&str, Vec<u8>)]| [("a.npz", good_npz()), ("batch.npz", npz(arrays))];

@@ -24,6 +24,17 @@ pub(super) struct Head {
     pub weights: Vec<f64>,
 }
 
+/// The losses of the positions and what they are of.
+struct Terms {
+    /// The output as the loss reads it: the node through which all derivatives go. (A reshape of the graph's output may
+    /// be folded with reshapes before it, which would leave the graph's own output beside the path.)
+    output: NodeId,
+    /// Weighted losses of the positions, \[positions\].
+    rows: NodeId,
+    /// The weights.
+    weights: Vec<f64>,
+}
+
 const CODE: &str = "loss::misfit";
 
 /// Appends the loss.
@@ -57,7 +68,7 @@ pub(super) fn apply(l: &mut Lowering, source: &Source<'_>) -> Result<Head> {
     if samples == 0 || size(&target.shape) == 0 {
         return Err(Error::input("batch::empty", target_place, "the batch is empty", "store at least one sample"));
     }
-    let (rows, weights) = match source.loss.kind {
+    let Terms { output, rows, weights } = match source.loss.kind {
         LossKind::CrossEntropy => cross_entropy(l, source, output, target, &place, &target_place)?,
         LossKind::Mse | LossKind::BceWithLogits => elements(l, source, output, target, &place, &target_place)?,
         LossKind::Output => return Err(Error::input(CODE, place, "is no loss", "")),
@@ -145,7 +156,7 @@ fn cross_entropy(
     target: &Array,
     place: &str,
     target_place: &str,
-) -> Result<(NodeId, Vec<f64>)> {
+) -> Result<Terms> {
     let shape = l.program.shape(output).to_vec();
     let classes = shape.last().copied().unwrap_or(0);
     let positions = size(&shape[..shape.len() - 1]);
@@ -210,7 +221,7 @@ fn cross_entropy(
     let q = p.constant(q, &[positions, classes]);
     let rows = p.cross_entropy(z, q);
     let column = p.constant(weight.clone(), &[positions, 1]);
-    Ok((p.mul(rows, column), weight))
+    Ok(Terms { output: z, rows: p.mul(rows, column), weights: weight })
 }
 
 /// Losses of the elements, divided by their number under `mean`, and their weights.
@@ -221,7 +232,7 @@ fn elements(
     target: &Array,
     place: &str,
     target_place: &str,
-) -> Result<(NodeId, Vec<f64>)> {
+) -> Result<Terms> {
     let shape = l.program.shape(output).to_vec();
     let squeeze = |s: &[usize]| s.iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
     // [samples] fits [samples, 1]; anything else must agree exactly, nothing is broadcast
@@ -267,7 +278,9 @@ fn elements(
         p.add(on, off)
     };
     Ok(match source.loss.reduction {
-        Reduction::Mean => (p.scale(1.0 / count as f64, each), vec![1.0 / count as f64; count]),
-        Reduction::Sum => (each, vec![1.0; count]),
+        Reduction::Mean => {
+            Terms { output: z, rows: p.scale(1.0 / count as f64, each), weights: vec![1.0 / count as f64; count] }
+        }
+        Reduction::Sum => Terms { output: z, rows: each, weights: vec![1.0; count] },
     })
 }

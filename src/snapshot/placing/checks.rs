@@ -25,6 +25,7 @@ pub(super) fn open_slot<'a>(
             };
             let role = slots::role(node, input);
             let open = state.stored.iter().find(|v| {
+                let role = if v.name == name { slots::role_of(node, input, v.name, v.array) } else { role };
                 let parameter_like = match role {
                     Role::Elementwise => {
                         !v.array.shape.is_empty() && (is_parameter_name(v.name, signature) || repeats(v, all))

@@ -4,7 +4,7 @@ use crate::snapshot::array::{Array, Values};
 use crate::snapshot::onnx_graph::OnnxModel;
 use crate::snapshot::placing::checks::is_parameter_name;
 use crate::snapshot::placing::names::{equality, is_constant};
-use crate::snapshot::placing::slots::{Role, constant_origins, live_nodes, role, stored_values};
+use crate::snapshot::placing::slots::{Role, constant_origins, live_nodes, role, role_of, stored_values};
 use crate::snapshot::placing::undo::{restore_biases, split_named};
 use crate::snapshot::placing::{Binding, PlacedBy, Placement, materialize, trace};
 use std::collections::HashSet;
@@ -25,7 +25,8 @@ pub fn own_weights(model: &mut OnnxModel) -> (Vec<(String, Array)>, Placement) {
     for node in model.nodes.iter().enumerate().filter(|(i, _)| live.contains(i)).map(|(_, n)| n) {
         for (input, name) in node.inputs.iter().enumerate() {
             let Some(from) = origins.get(name.as_str()) else { continue };
-            match role(node, input) {
+            let own = stored.iter().find(|v| v.name == name.as_str());
+            match own.map_or_else(|| role(node, input), |v| role_of(node, input, v.name, v.array)) {
                 Role::Elementwise => {
                     in_slots.extend(from.iter().filter(|n| is_parameter_name(n, &signature)));
                 }

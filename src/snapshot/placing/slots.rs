@@ -94,7 +94,11 @@ pub fn stored_values(model: &OnnxModel) -> Vec<Stored<'_>> {
         let copies = node.op_type == "Identity" && node.outputs.iter().any(|o| found.contains_key(o.as_str()));
         for (input, name) in node.inputs.iter().enumerate() {
             if !copies && found.contains_key(name.as_str()) {
-                uses.entry(name).or_default().push(Use { node: index, input, role: role(node, input) });
+                uses.entry(name).or_default().push(Use {
+                    node: index,
+                    input,
+                    role: role_of(node, input, name, found[name.as_str()].0),
+                });
             }
         }
     }
@@ -170,6 +174,23 @@ pub fn role(node: &OnnxNode, input: usize) -> Role {
         ("Add" | "Mul", 0 | 1) => Role::Elementwise,
         _ => Role::Other,
     }
+}
+
+/// Role of the stored value `name` at an input of a node.
+///
+/// Exporters write a group norm as an InstanceNormalization by ones and zeros, followed by the module's own gain and
+/// shift; those ones and zeros are constants, whatever parameter has their extents.
+pub fn role_of(node: &OnnxNode, input: usize, name: &str, array: &Array) -> Role {
+    let role = role(node, input);
+    let neutral = match role {
+        Role::Weight => 1.0,
+        Role::Bias => 0.0,
+        _ => return role,
+    };
+    let leaf = name.rsplit(['.', '/']).next().unwrap_or(name);
+    let named = matches!(leaf, "weight" | "bias" | "gamma" | "beta");
+    let neutral = array.floats().is_some_and(|v| v.iter().all(|x| *x == neutral));
+    if node.op_type == "InstanceNormalization" && neutral && !named { Role::Other } else { role }
 }
 
 /// For every value that is computed from stored float constants alone, the constants it comes from.

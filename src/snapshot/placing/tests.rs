@@ -437,3 +437,47 @@ fn a_tie_shows_in_the_graphs_own_values() {
     );
     assert_eq!(place_with(&mut model, &[&snapshot], &[]).unwrap_err().code, "placing::slot");
 }
+
+/// The exporters write a group norm as InstanceNormalization by ones and zeros, then a product and a sum.
+#[test]
+fn a_group_norm_written_out_is_placed_at_its_gain_and_shift() {
+    let call = "aten.group_norm.default](args = (%x, 4, %p_gn_weight, %p_gn_bias, 1e-05, False)";
+    let nodes = |name: [&str; 3], trace: bool| -> Vec<OnnxNode> {
+        let operators = [
+            (name[0], "InstanceNormalization", ["x", "val_1", "val_2"].as_slice(), "n"),
+            (name[1], "Mul", &["n", "val_3"], "m"),
+            (name[2], "Add", &["m", "val_4"], "y"),
+        ];
+        let one = |(name, op, inputs, output)| {
+            if trace { traced(op, inputs, output, call) } else { node(name, op, inputs, output) }
+        };
+        operators.map(one).into()
+    };
+    // As many groups as channels: the ones have the extents of the gain, and at initialisation its values.
+    let stored = |gain: Array, shift: Array| {
+        vec![("val_1", filled(&[4], 1.0)), ("val_2", filled(&[4], 0.0)), ("val_3", gain), ("val_4", shift)]
+    };
+    let moved = tensors(&[("gn.weight", array(&[4], 1.0)), ("gn.bias", array(&[4], 2.0))]);
+    let check = |placement: Placement| {
+        assert_eq!(binding(&placement, "val_3"), ("gn.weight".into(), false));
+        assert_eq!(binding(&placement, "val_4"), ("gn.bias".into(), false));
+        assert_eq!(placement.bindings.len(), 2);
+    };
+    for (gain, shift) in
+        [(filled(&[4, 1, 1], 1.0), filled(&[4, 1, 1], 0.0)), (array(&[4, 1, 1], 5.0), array(&[4, 1, 1], 6.0))]
+    {
+        let mut model = graph(nodes(["", "", ""], true), stored(gain.clone(), shift.clone()));
+        signature(&mut model, "p_gn_weight: PARAMETER target='gn.weight'\np_gn_bias: PARAMETER target='gn.bias'\n");
+        check(place_with(&mut model, &[&moved], &[]).unwrap());
+        let scopes = ["/gn/InstanceNormalization", "/gn/Mul", "/gn/Add"];
+        let mut model = graph(nodes(scopes, false), stored(gain, shift));
+        check(place_with(&mut model, &[&moved], &[]).unwrap());
+    }
+    // An instance norm of its own, by name.
+    let mut model = graph(
+        vec![node("", "InstanceNormalization", &["x", "in.weight", "in.bias"], "y")],
+        vec![("in.weight", filled(&[4], 1.0)), ("in.bias", filled(&[4], 0.0))],
+    );
+    let own = tensors(&[("in.weight", array(&[4], 1.0)), ("in.bias", array(&[4], 2.0))]);
+    assert_eq!(place_with(&mut model, &[&own], &[]).unwrap().bindings.len(), 2);
+}

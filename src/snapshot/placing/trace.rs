@@ -86,11 +86,29 @@ pub fn traced_input(node: &OnnxNode, role: Role) -> Option<TracedInput> {
         Role::Bias | Role::Elementwise => Some(bias),
         _ => None,
     };
+    // A norm written out as products and sums: its gain is multiplied, its shift added; what an InstanceNormalization
+    // inside a group norm holds is neither.
+    let written_out = match (node.op_type.as_str(), role) {
+        ("Mul", Role::Elementwise) => Some(Role::Weight),
+        ("Add", Role::Elementwise) => Some(Role::Bias),
+        _ => None,
+    };
     let index = match base {
+        "group_norm" | "native_group_norm" if node.op_type == "InstanceNormalization" => return None,
+        "layer_norm" | "native_layer_norm" | "group_norm" | "native_group_norm" if written_out.is_some() => {
+            // native_group_norm(x, weight, bias, …), the others (x, shape or groups, weight, bias, …)
+            let first = if base == "native_group_norm" { 1 } else { 2 };
+            if written_out == Some(Role::Weight) { first } else { first + 1 }
+        }
+        "batch_norm" | "_native_batch_norm_legit_no_training" | "native_batch_norm" if written_out.is_some() => {
+            // Scale and shift alone cannot be told from the statistics when they are folded together.
+            return None;
+        }
         "linear" => position(1, 2)?,
         "embedding" => position(0, usize::MAX)?,
         "conv1d" | "conv2d" | "conv3d" | "convolution" | "conv_transpose1d" | "conv_transpose2d" => position(1, 2)?,
-        "layer_norm" | "native_layer_norm" | "group_norm" | "native_group_norm" => position(2, 3)?,
+        "layer_norm" | "native_layer_norm" | "group_norm" => position(2, 3)?,
+        "native_group_norm" => position(1, 2)?,
         "rms_norm" | "_fused_rms_norm" => 2,
         "batch_norm" | "_native_batch_norm_legit_no_training" | "native_batch_norm" => match role {
             Role::Weight => 1,
