@@ -45,6 +45,7 @@ mod evaluate;
 mod function;
 mod graph;
 mod growth;
+mod hash;
 mod interval;
 mod kernel;
 mod latex;

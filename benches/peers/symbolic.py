@@ -4,8 +4,8 @@
     /path/to/venv/bin/python benches/peers/symbolic.py [--rounds 11]
 
 Builds `cargo bench --bench expr`, keeps its binary running and alternates with the peers: each round times ours, then
-theirs. The table has the medians over the rounds and the median of the ratios of each round, so that other load on
-the machine weighs on both sides. Everything runs on one thread.
+theirs. The table has the medians over the rounds and the median of the ratios of each round. Times are processor
+seconds of one thread, so that other load on the machine counts as little as it can.
 """
 
 import argparse
@@ -63,11 +63,19 @@ class Ours:
 
 
 def seconds(work, calls):
-    """Seconds of one call."""
-    start = time.perf_counter()
+    """Processor seconds of one call."""
+    start = time.process_time()
     for _ in range(calls):
         work()
-    return (time.perf_counter() - start) / calls
+    return (time.process_time() - start) / calls
+
+
+def process_seconds(line):
+    """Processor seconds of a whole process, its start included."""
+    before = os.times()
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def sympy_formulas():
@@ -157,7 +165,7 @@ def main():
             versions.append(f"{name} {version(name)}")
         except Exception:
             versions.append(f"{name} missing")
-    print(f"{', '.join(versions)}; {rounds} alternating rounds, medians; ratios with their quartiles\n")
+    print(f"{', '.join(versions)}; {rounds} alternating rounds, medians of processor time; ratios with their quartiles\n")
     print("| task | peer | peer's time | Breakeven | ratio | wanted |")
     print("|---|---|---|---|---|---|")
 
@@ -177,7 +185,7 @@ def main():
             work, value = bartiq_evaluate(formula)
             if mine == "one_jennings":
                 differences.append(value / expected - 1)
-            alternate(f"1 evaluation, {name}", mine, 50_000, work, 50, "bartiq evaluate", "≥ 1000×")
+            alternate(f"1 evaluation, {name}", mine, 200_000, work, 200, "bartiq evaluate", "≥ 1000×")
     except ImportError as missing:
         print(f"| 1 evaluation | bartiq took no part: {missing} | | | | |")
 
@@ -187,10 +195,10 @@ def main():
     one = sympy.lambdify(symbols, formulas[2], "math")
     values = tuple(POINT.values())
     differences.append(one(*values) / expected - 1)
-    alternate("1 evaluation, Jennings 2023", "one_jennings", 50_000, lambda: one(*values), 5_000, "sympy lambdify, math", "")
+    alternate("1 evaluation, Jennings 2023", "one_jennings", 200_000, lambda: one(*values), 20_000, "sympy lambdify, math", "")
     for cse in (False, True):
         peer = "sympy lambdify + numpy" + (", cse" if cse else "")
-        alternate("3 formulas × 1e6 points", "three_by_million", 1, many(cse), 1, peer, "≥ 2×")
+        alternate("3 formulas × 1e6 points", "three_by_million", 3, many(cse), 3, peer, "≥ 2×")
     kappa = symbols[2]
 
     def derive():
@@ -198,7 +206,7 @@ def main():
         formula = sympy.sympify(JENNINGS.replace("^", "**"), rational=True)
         sympy.simplify(formula), sympy.diff(formula, sympy.Symbol("kappa"))
 
-    alternate("parse, simplify, differentiate Jennings 2023", "derive_jennings", 50, derive, 1, "sympy", "< 1 ms", min(rounds, 3))
+    alternate("parse, simplify, differentiate Jennings 2023", "derive_jennings", 200, derive, 1, "sympy", "< 1 ms", min(rounds, 3))
     for kind, name, peer in (
         ("n", "dalzell2024 and ldlt in n", "sympy.solve"),
         ("log", "q-newton and inverse in n", "sympy.nsolve from a guess; solve refuses"),
@@ -207,15 +215,14 @@ def main():
         differences.append(min((abs(r / root - 1) for r in found), default=1.0))
         work = lambda kind=kind: sympy_solve(kind)
         task = f"crossover, certified: {name}"
-        alternate(task, f"crossover_{kind}", 50, work, 1, peer + "; no proof", "< 1 ms", min(rounds, 5))
+        alternate(task, f"crossover_{kind}", 500, work, 1, peer + "; no proof", "< 1 ms", min(rounds, 5))
 
     print("\nWithout a peer's counterpart (medians):")
     alone = lambda task, calls: statistics.median(ours.seconds(task, calls) for _ in range(rounds))
-    print(f"- parse, simplify, differentiate the largest model ({ours.ask('largest')}): {shown(alone('derive_largest', 20))} (wanted < 1 ms)")
-    print(f"- every crossing through a `ceil` (costa2026 and cg in kappa over 1 to 1e12, three of them): {shown(alone('crossover_ceil', 5))} (wanted < 1 ms; sympy.solve refuses `ceiling`)")
+    print(f"- parse, simplify, differentiate the largest model ({ours.ask('largest')}): {shown(alone('derive_largest', 60))} (wanted < 1 ms)")
+    print(f"- every crossing through a `ceil` (costa2026 and cg in kappa over 1 to 1e12, three of them): {shown(alone('crossover_ceil', 50))} (wanted < 1 ms; sympy.solve refuses `ceiling`)")
     print(f"- load and lint 10,000 models: {shown(statistics.median(ours.seconds('load', 1) for _ in range(min(rounds, 5))))} (wanted < 1 s)")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    start = lambda line: statistics.median(seconds(lambda: subprocess.run(line, check=True, **quiet), 1) for _ in range(2 * rounds))
+    start = lambda line: statistics.fmean(process_seconds(line) for _ in range(2 * rounds))
     for line in (["models", "list"], ["cost", "dalzell2024", "--set", "kappa=1e4", "--set", "eps=1e-3"]):
         print(f"- the whole process `breakeven {' '.join(line)}`: {shown(start([command, *line]))} (wanted < 10 ms)")
     print(f"- the whole process `python -c 'import sympy'`: {shown(start([sys.executable, '-c', 'import sympy']))}")

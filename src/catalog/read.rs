@@ -109,24 +109,56 @@ pub(super) fn add_folder(catalog: &mut Catalog, folder: &Path) -> Result<()> {
             _ => later.push((name, text)),
         }
     }
-    for (name, text) in later {
-        let id = if is_hardware(&text) {
-            let machine = Hardware::read(&text, &name)?;
-            let id = machine.id.clone();
-            catalog.hardware.push(machine);
-            id
-        } else {
-            let model = model(&text, &name, &catalog.vocabulary)?;
-            let id = model.id().to_string();
-            super::check::on_load(&model, &catalog.bibliography)?;
-            catalog.models.push(model);
-            id
+    let loaded = read_all(&later, catalog);
+    for ((name, _), read) in later.iter().zip(loaded) {
+        let id = match read? {
+            Loaded::Machine(machine) => {
+                let id = machine.id.clone();
+                catalog.hardware.push(machine);
+                id
+            }
+            Loaded::Model(model) => {
+                let id = model.id().to_string();
+                catalog.models.push(*model);
+                id
+            }
         };
         if !taken.insert(id.clone()) {
-            return Err(clash(&name, &id));
+            return Err(clash(name, &id));
         }
     }
     Ok(())
+}
+
+/// What a file of a user's folder holds.
+enum Loaded {
+    Machine(Hardware),
+    Model(Box<Model>),
+}
+
+/// Reads and lints every file, in order; many files on as many threads as there are cores.
+fn read_all(files: &[(String, String)], catalog: &Catalog) -> Vec<Result<Loaded>> {
+    /// Below this many files a thread costs more than it saves.
+    const SHARE: usize = 64;
+    let read = |(name, text): &(String, String)| -> Result<Loaded> {
+        if is_hardware(text) {
+            return Hardware::read(text, name).map(Loaded::Machine);
+        }
+        let model = model(text, name, &catalog.vocabulary)?;
+        super::check::on_load(&model, &catalog.bibliography)?;
+        Ok(Loaded::Model(Box::new(model)))
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let share = files.len().div_ceil(cores).max(SHARE);
+    if files.len() <= share {
+        return files.iter().map(read).collect();
+    }
+    std::thread::scope(|scope| {
+        let work = |chunk| scope.spawn(move || -> Vec<Result<Loaded>> { <[_]>::iter(chunk).map(read).collect() });
+        let workers: Vec<_> = files.chunks(share).map(work).collect();
+        let joined = workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }
 
 fn clash(file: &str, id: &str) -> Error {
@@ -135,8 +167,13 @@ fn clash(file: &str, id: &str) -> Error {
 
 /// A machine has a `kind`, a model a `family`.
 fn is_hardware(text: &str) -> bool {
-    let head: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    head.get("kind").is_some() && head.get("family").is_none()
+    #[derive(serde::Deserialize, Default)]
+    struct Head {
+        kind: Option<serde::de::IgnoredAny>,
+        family: Option<serde::de::IgnoredAny>,
+    }
+    let head: Head = serde_json::from_str(text).unwrap_or_default();
+    head.kind.is_some() && head.family.is_none()
 }
 
 fn list(folder: &Path, optional: bool, files: &mut Vec<PathBuf>) -> Result<()> {

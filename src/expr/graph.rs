@@ -4,6 +4,7 @@
 //! overflow), and two formulas of the same structure have the same array.
 
 use super::function::{Binary, Constant, Function, Reduction, Relation};
+use super::hash::Map;
 use super::span::Span;
 use std::collections::HashMap;
 
@@ -116,7 +117,7 @@ pub(crate) struct Builder {
     nodes: Vec<Node>,
     spans: Vec<Span>,
     names: Vec<String>,
-    seen: HashMap<Node, Id>,
+    seen: Map<Node, Id>,
     name_ids: HashMap<String, u32>,
     provisional: u32,
 }
@@ -270,12 +271,14 @@ impl Builder {
 
     /// One graph of several roots, and where they are in it.
     pub fn finish_all(&self, roots: &[Id]) -> (Graph, Vec<Id>) {
-        let mut map: HashMap<Id, Id> = HashMap::new();
-        let mut name_map: HashMap<u32, u32> = HashMap::new();
+        // Where each node went; `NONE`: nowhere yet.
+        const NONE: Id = Id::MAX;
+        let mut map: Vec<Id> = vec![NONE; self.nodes.len()];
+        let mut name_map: Map<u32, u32> = Map::default();
         let mut graph = Graph { nodes: vec![], spans: vec![], names: vec![], free: vec![], bodies: HashMap::new() };
         let mut stack: Vec<(Id, bool)> = roots.iter().rev().map(|root| (*root, false)).collect();
         while let Some((id, ready)) = stack.pop() {
-            if map.contains_key(&id) {
+            if map[id as usize] != NONE {
                 continue;
             }
             let node = self.nodes[id as usize];
@@ -294,14 +297,14 @@ impl Builder {
                     }
                     Node::Variable(name_id)
                 }
-                node => node.with(|child| map.get(&child).copied().unwrap_or_default()),
+                node => node.with(|child| map[child as usize]),
             };
-            map.insert(id, graph.nodes.len() as Id);
+            map[id as usize] = graph.nodes.len() as Id;
             graph.nodes.push(node);
             graph.spans.push(self.spans[id as usize]);
         }
         plan(&mut graph);
-        let found = roots.iter().map(|root| map.get(root).copied().unwrap_or_default()).collect();
+        let found = roots.iter().map(|root| map[*root as usize]).collect();
         (graph, found)
     }
 }

@@ -43,11 +43,14 @@ impl Scope {
             return Err(ParseError::new(whole, format!("`{name}` is defined twice"), "choose another name"));
         }
         // Names inside may not be `name`: found by reading it as an ordinary variable first.
-        let mut inner = self.clone();
-        if let Some(variables) = &mut inner.variables {
+        if let Some(variables) = &mut self.variables {
             variables.insert(name.to_string());
         }
-        let expression = inner.parse(source)?;
+        let expression = self.parse(source);
+        if let Some(variables) = &mut self.variables {
+            variables.remove(name);
+        }
+        let expression = expression?;
         if let Some(span) = expression.span_of(name) {
             return Err(ParseError::new(
                 span,
