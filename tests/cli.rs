@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod frame;
+mod hostile_formats;
 mod routes;
 mod shapes;
 mod stored;

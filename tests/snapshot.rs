@@ -4,6 +4,6 @@ mod fixtures;
 mod hostile_onnx;
 mod hostile_torch;
 mod hostile_weights;
-mod make;
+pub mod make;
 mod placing;
 mod runs;

@@ -2,7 +2,7 @@
 
     python benches/peers/fixtures.py target/release/breakeven [NETWORK …] [--threads N]
 
-needs torch, jax, numpy and safetensors (see the pinned requirements of the peers). Every program runs alone in a process
+needs torch, jax and numpy. Every program runs alone in a process
 of its own, on the same snapshot, batch and float64, with the same number of threads; the time is that of the Hessian alone
 for the peers (second call: compiling is not counted) and, for breakeven, of the whole command `measure --export-hessian`
 (reading, assembling, measuring, writing), and of the same command with the matrix reused, so that the difference is the assembly.
@@ -24,12 +24,10 @@ NETWORKS = ["mlp_relu_small", "mlp_tanh_digits", "cnn_digits", "mlp_relu_digits"
 
 
 def load(name):
-    from safetensors.numpy import load_file
-
     folder = os.path.join(DATA, name)
     truth = json.load(open(os.path.join(folder, "truth", "truth.json")))
     step = truth["onnx"]["weights_of"]
-    state = load_file(os.path.join(folder, step + ".safetensors"))
+    state = np.load(os.path.join(folder, step + ".npz"))
     names = [p["name"] for p in truth["parameters"]]
     batch = np.load(os.path.join(folder, "batch.npz"))
     return truth, step, names, {n: state[n].astype(np.float64) for n in names}, batch["x"], batch["y"]
@@ -132,7 +130,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             truth, step, names, params, _, _ = load(name)
             matrix = os.path.join(folder, "H.npy")
-            base = [a.program, "measure", os.path.join(DATA, name), "--graph", "model_legacy17.onnx", "--snapshots", step + ".safetensors"]
+            base = [a.program, "measure", os.path.join(DATA, name), "--graph", "model_legacy17.onnx", "--snapshots", step + ".npz"]
             base += ["--threads", str(a.threads), "--scope", "full", "--quiet", "--format", "json"]
             own, own_kib = peak(base + ["--export-hessian", matrix])
             rest, _ = peak(base + ["--reuse-hessian", matrix])

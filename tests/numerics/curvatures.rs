@@ -71,7 +71,8 @@ fn curvatures_of_transformers() {
             let fixture = Fixture::open(name, graph);
             let prepared = fixture.prepared(snapshot, Precision::F64, &threads);
             let blocks = prepared.blocks(&Scope::Layers).unwrap();
-            let small = blocks.iter().filter(|b| b.len <= 64).take(4);
+            // Biases of keys have no effect (a softmax ignores shifts), so nothing relative can be said of them.
+            let small = blocks.iter().filter(|b| b.len <= 64 && !b.name.contains("key")).take(2);
             let mut seen = 0;
             for block in small {
                 let ggn = prepared.gauss_newton(block).unwrap();
@@ -87,7 +88,7 @@ fn curvatures_of_transformers() {
                 assert!(relative(&mean, &prepared.block_gradient(block)) <= 1e-10);
                 seen += 1;
             }
-            assert_eq!(seen, 4);
+            assert_eq!(seen, 2);
             // The last linear map: there the GGN is the Hessian, since the output is linear in it.
             let last = if name == "gpt_char" { "ln_f.bias" } else { "cls.bias" };
             let block = blocks.iter().find(|b| b.name == last).unwrap();
