@@ -5,7 +5,7 @@ use super::opened::open;
 use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
 use super::{memory, options};
-use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
+use crate::curvature::{Block, Network, PairPlan, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
 use crate::measure::{Companion, SystemInput, measure};
 use crate::measurement::Measurement;
@@ -164,6 +164,9 @@ fn measure_snapshot(
             continue;
         }
         let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
+        if plan.explain_plan && plan.curvature == Curvature::Hessian {
+            share.progress.remark(&explained(&id, block, &prepared.hessian(block).plan()));
+        }
         let parts =
             curvatures(&prepared, block, plan.curvature, &|fraction| tell("curvature", 0.4 * fraction)).map_err(at)?;
         let objective = prepared.objective(block);
@@ -201,6 +204,35 @@ fn measure_snapshot(
         share.done += work;
     }
     Ok(())
+}
+
+/// How a Hessian is assembled, pair by pair, and in sum.
+fn explained(id: &str, block: &Block, pairs: &[PairPlan]) -> String {
+    let mut text = format!("plan of {id}: {n} x {n} entries\n", n = block.len);
+    let name = |pair: &PairPlan| format!("{} x {}", pair.tensors.0, pair.tensors.1);
+    let width = pairs.iter().map(|pair| name(pair).len()).max().unwrap_or(0);
+    let mut line = |what: &str, route: &str, flops: f64, bytes: f64, why: &str| {
+        text.push_str(&format!(
+            "  {what:width$}  {route:7}  {:10.4} GFLOP  {:10.4} MB  {why}\n",
+            flops / 1e9,
+            bytes / 1e6
+        ));
+    };
+    for pair in pairs {
+        line(&name(pair), pair.route, pair.flops, pair.bytes, pair.why);
+    }
+    for (route, what) in [
+        ("outputs", "tangents seeded at the pre-activations of the first tensor, then products of matrices"),
+        ("columns", "tangents seeded at the elements of the first tensor"),
+    ] {
+        let chosen = || pairs.iter().filter(|pair| pair.route == route);
+        if chosen().next().is_some() {
+            let flops = chosen().map(|pair| pair.flops).sum();
+            line("all", route, flops, chosen().map(|pair| pair.bytes).sum(), what);
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// The matrix of a case and the other curvatures of the same loss.

@@ -47,6 +47,9 @@ pub struct MeasuringArgs {
     /// f64 or f32 (default: f64).
     #[arg(long, value_name = "TYPE", value_parser = parse_precision)]
     pub precision: Option<Precision>,
+    /// Say on stderr how each pair of tensors of a Hessian is assembled, at what cost and why.
+    #[arg(long)]
+    pub explain_plan: bool,
 }
 
 impl MeasuringArgs {
@@ -93,6 +96,7 @@ impl MeasuringArgs {
             models: io.models.clone(),
             seed: io.seed,
             max_memory: io.max_memory,
+            explain_plan: self.explain_plan,
             ..Plan::default()
         }
     }
