@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// rows are wanted, the rows as nodes.
 pub(super) type Rows = fn(&Prepared<'_>, &mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>>;
 
+/// The same, bound to a piece of the network.
+type RowsOf<'a> = dyn Fn(&mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>> + 'a;
+
 /// What the products are.
 #[derive(Clone, Copy)]
 pub(super) enum Products {
@@ -97,7 +100,7 @@ impl<'p> Columns<'p> {
         params: &[NodeId],
         leaves: Leaves<f64>,
         (from, to): (&[usize], &[usize]),
-        rows: &dyn Fn(&mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>>,
+        rows: &RowsOf<'_>,
     ) -> Source {
         let tensors = &self.block.tensors;
         let mut seeds = Vec::new();
