@@ -8,7 +8,7 @@
 //! cargo bench --bench curvature -- product DIR f32|f64 THREADS REPEATS LANES
 //! ```
 //!
-//! REPEATS may be `-`: then it says `ready` and answers every line read with the seconds of one repetition.
+//! REPEATS may be `-`: then it says `ready` and answers every line read, a number of repetitions, with their mean seconds.
 //!
 //! Without arguments it assembles one small Hessian, so that `cargo bench` stays short.
 
@@ -114,8 +114,12 @@ fn measure(what: &str, n: usize, flops: f64, repeats: &str, mut work: impl FnMut
         timed()?;
         println!("ready");
         for line in std::io::stdin().lines() {
-            line?;
-            println!("{:e}", timed()?);
+            let count: u32 = line?.trim().parse().unwrap_or(1);
+            let mut sum = 0.0;
+            for _ in 0..count {
+                sum += timed()?;
+            }
+            println!("{:e}", sum / f64::from(count.max(1)));
         }
         return Ok(());
     }

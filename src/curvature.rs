@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `block` | which parameters a matrix is about |
 //! | `network`, `prepared` | a program for a run, its values at a snapshot |
+//! | `chunks` | the network in runs of samples |
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
 //! | `columns` | assembly column by column, exactly symmetric |
@@ -18,6 +19,7 @@
 
 mod assembly;
 pub mod block;
+mod chunks;
 mod columns;
 pub mod damping;
 pub mod empirical_fisher;

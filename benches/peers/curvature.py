@@ -7,8 +7,10 @@
 Everything in a row has the same model, weights, batch and precision. Each program runs in a process of its own that is
 kept for all repetitions; the repetitions of a row alternate between the programs, so that other work on the machine
 disturbs all alike. Each peer runs compiled (jit), its compilation and one warm-up not counted, with each number of
-threads up to --threads (by affinity), and its best median counts. The columns are seconds: median (and least) of the
-repetitions, then the ratios of the medians peer / Breakeven.
+threads up to --threads (by affinity), and its best median counts. The columns are wall seconds: median and least of
+the repetitions, then the median of the processor seconds of all threads, which other work on the machine disturbs
+least; then the ratios peer / Breakeven of the median wall seconds (Breakeven with all threads) and of the processor
+seconds (each at the number of threads where it spends least).
 
 What XLA folds: parameters, batch and targets are arguments of the compiled functions, so that it folds nothing of the
 primal pass, except where a row says `linearize`: jax.linearize evaluates the primal pass once and only the tangent
@@ -306,10 +308,11 @@ def serve(folder, model, quantity, precision, variant):
     )[0]
     work()
     print("ready", flush=True)
-    for _ in sys.stdin:
+    for count in map(int, sys.stdin):
         start = time.perf_counter()
-        work()
-        print(time.perf_counter() - start, flush=True)
+        for _ in range(count):
+            work()
+        print((time.perf_counter() - start) / count, flush=True)
 
 
 class Process:
@@ -326,14 +329,21 @@ class Process:
             env=environment,
             preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
-        self.seconds = []
+        self.seconds, self.cpu = [], []
         self.ready = self.child.stdout.readline().strip() == "ready"
 
-    def once(self):
-        """One repetition."""
-        self.child.stdin.write("\n")
+    def used(self):
+        """Processor seconds of all threads so far."""
+        words = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def once(self, count):
+        """The mean of some repetitions."""
+        before = self.used()
+        self.child.stdin.write(f"{count}\n")
         self.child.stdin.flush()
         self.seconds.append(float(self.child.stdout.readline()))
+        self.cpu.append((self.used() - before) / count)
 
     def close(self):
         """Ends the program."""
@@ -342,8 +352,12 @@ class Process:
 
     def median(self):
         """Median seconds."""
-        s = sorted(self.seconds)
-        return s[len(s) // 2]
+        return middle(self.seconds)
+
+
+def middle(values):
+    """The median."""
+    return sorted(values)[len(values) // 2]
 
 
 def folder_of(network, batch, bench, place):
@@ -386,7 +400,7 @@ def main():
         bench = next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "curvature")
     wanted = [c for c in options.cases.split(",") if c]
     with tempfile.TemporaryDirectory() as place:
-        print(f"{'case':34} {'program':22} {'median s':>10} {'least s':>10}   ratio")
+        print(f"{'case':34} {'program':22} {'median s':>10} {'least s':>10} {'cpu s':>10}      ratio  cpu ratio")
         for name, network, batch, quantity, precisions, peers in CASES:
             for precision in [p for p in precisions if p in options.precisions.split(",")]:
                 label = f"{name} B={batch} {quantity} {precision}"
@@ -404,21 +418,24 @@ def main():
                         process = Process(command, t)
                         if process.ready:
                             others[peer, t] = process
+                count = 40 if quantity == "product1" else 4 if quantity.startswith("product") else 1
                 for _ in range(options.reps):
                     for process in [*ours.values(), *others.values()]:
-                        process.once()
+                        process.once(count)
                 for process in [*ours.values(), *others.values()]:
                     process.close()
                 for t, process in ours.items():
                     line(label, f"breakeven {t}t", process, "")
                 base = ours[options.threads].median()
+                cpu = min(middle(p.cpu) for p in ours.values())
                 if options.threads > 1:
                     print(f"{'':34} {options.threads} threads / 1: {ours[1].median() / base:.2f}x")
                 for peer in peers:
                     timed = [(p.median(), t, p) for (name_, t), p in others.items() if name_ == peer]
                     if timed:
                         median, t, process = min(timed, key=lambda x: x[0])
-                        line(label, f"{peer} {t}t", process, f"{median / base:8.2f}x")
+                        least = min(middle(p.cpu) for _, _, p in timed)
+                        line(label, f"{peer} {t}t", process, f"{median / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x")
 
 
 def bench_words(quantity, folder, precision, threads):
@@ -430,7 +447,7 @@ def bench_words(quantity, folder, precision, threads):
 
 def line(label, program, process, ratio):
     """One line of the table."""
-    print(f"{label:34} {program:22} {process.median():10.4g} {min(process.seconds):10.4g}   {ratio}", flush=True)
+    print(f"{label:34} {program:22} {process.median():10.4g} {min(process.seconds):10.4g} {middle(process.cpu):10.4g}   {ratio}", flush=True)
 
 
 if __name__ == "__main__":

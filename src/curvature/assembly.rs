@@ -21,7 +21,7 @@
 //! H[(l,a,i), (m,b,j)] = Σ_n,t X_l[n,t,i]·D[n,t,(b,j)]
 //! ```
 //!
-//! which pays where T is smaller than the fan-in: [`Assembly::plan`] counts both. All of it holds for weights used once
+//! which pays where T is well below the fan-in: [`Assembly::plan`] counts both. All of it holds for weights used once
 //! in networks that keep samples apart ([`samples`] proves it). Every other pair of tensors is assembled column by
 //! column, seeded at the earlier of the two so that tangents reach as few values as possible; columns are also the
 //! oracle of the tests. Tasks are claimed one by one by the threads, and each computes the same numbers whoever runs it:
@@ -31,6 +31,9 @@ mod samples;
 mod shared;
 mod sites;
 mod tiles;
+
+#[cfg(test)]
+mod tests;
 
 use super::block::Block;
 use super::prepared::Prepared;
@@ -128,6 +131,15 @@ impl Assembly {
         let gradients: f64 =
             self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
         let columns = site.size() as f64 * (lanes.lane_flops() as f64 + gradients);
+        // gradients of later weights: S·x alone at the site itself, J·δ besides at others
+        let later = |f: &dyn Fn(&Site) -> f64| self.sites[l + 1..].iter().map(f).sum::<f64>();
+        let (own, others) = (2.0 * site.work(), later(&|m| 4.0 * m.work()));
+        let propagate = lanes.lane_flops() as f64;
+        let columns = site.size() as f64 * (propagate + own + others);
+        // the same for each lane, then the products with X; units of the site itself in pairs
+        let count = (site.positions * site.fan_out) as f64;
+        let products = 2.0 * site.work() * (0.5 * site.size() as f64 + later(&|m| m.size() as f64));
+        let outputs = count * (propagate + 0.5 * own + others) + products;
         outputs < columns
     }
 

@@ -2,9 +2,11 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
-use super::lanes::{Linear, Part};
+use super::lanes::{Linear, Part, Source};
 use super::prepared::{Precision, Prepared};
+use crate::autodiff::jvp;
 use crate::error::{Error, Result};
+use crate::graph::execute::Leaves;
 use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
@@ -13,7 +15,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Appends the products with the tangents of some parameters: given (parameter, tangent) pairs and the parameters whose
 /// rows are wanted, the rows as nodes.
-pub(super) type Products = fn(&Prepared<'_>, &mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>>;
+pub(super) type Rows = fn(&Prepared<'_>, &mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>>;
+
+/// The same, bound to a piece of the network.
+type RowsOf<'a> = dyn Fn(&mut Program, &[(NodeId, NodeId)], &[usize]) -> Vec<Option<NodeId>> + 'a;
+
+/// What the products are.
+#[derive(Clone, Copy)]
+pub(super) enum Products {
+    /// Tangents of the gradient, summed over chunks of samples.
+    Gradients,
+    /// Others, of the program of the whole batch.
+    Of(Rows),
+}
 
 /// A linear map in the scalar of the program.
 enum Map {
@@ -48,30 +62,62 @@ impl<'p> Columns<'p> {
 
     /// The map from tangents of the tensors `from` to the rows of the tensors `to` (positions in the block).
     fn map(&self, from: &[usize], to: &[usize]) -> Map {
-        let network = &self.prepared.network;
-        let mut program = network.lowered.program.clone();
+        let prepared = self.prepared;
+        let chunks = match self.products {
+            Products::Gradients => prepared.network.chunks().as_slice(),
+            Products::Of(_) => &[],
+        };
+        let mut sources: Vec<Source> = chunks
+            .iter()
+            .map(|chunk| {
+                let leaves = Leaves { params: prepared.leaves.params.clone(), inputs: chunk.inputs.clone() };
+                let rows = |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| {
+                    let gradients: Vec<Option<NodeId>> = wanted.iter().map(|&i| chunk.gradients[i]).collect();
+                    let present: Vec<NodeId> = gradients.iter().copied().flatten().collect();
+                    let mut tangents = jvp(p, seeds, &present).into_iter();
+                    gradients.iter().map(|g| g.and_then(|_| tangents.next().flatten())).collect()
+                };
+                self.source(chunk.program.clone(), &chunk.params, leaves, (from, to), &rows)
+            })
+            .collect();
+        if let Products::Of(products) = self.products {
+            let lowered = &prepared.network.lowered;
+            let rows =
+                |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| products(prepared, p, seeds, wanted);
+            let leaves = prepared.leaves.clone();
+            sources.push(self.source(lowered.program.clone(), &lowered.params, leaves, (from, to), &rows));
+        }
+        match prepared.precision {
+            Precision::F64 => Map::F64(Linear::new(sources, prepared.threads)),
+            Precision::F32 => Map::F32(Linear::new(sources, prepared.threads)),
+        }
+    }
+
+    /// One piece of the map: the program with its tangents and the rows that they give.
+    fn source(
+        &self,
+        mut program: Program,
+        params: &[NodeId],
+        leaves: Leaves<f64>,
+        (from, to): (&[usize], &[usize]),
+        rows: &RowsOf<'_>,
+    ) -> Source {
+        let tensors = &self.block.tensors;
         let mut seeds = Vec::new();
         let mut inputs = Vec::new();
-        for &i in from {
-            let t = &self.block.tensors[i];
-            let node = network.lowered.params[t.index];
+        for t in from.iter().map(|&i| &tensors[i]) {
             let tangent = program.tangent(&t.shape);
-            seeds.push((node, tangent));
+            seeds.push((params[t.index], tangent));
             inputs.push(Part { node: Some(tangent), offset: t.offset, size: t.size });
         }
-        let wanted: Vec<usize> = to.iter().map(|&i| self.block.tensors[i].index).collect();
-        let rows = (self.products)(self.prepared, &mut program, &seeds, &wanted);
+        let wanted: Vec<usize> = to.iter().map(|&i| tensors[i].index).collect();
+        let rows = rows(&mut program, &seeds, &wanted);
         let outputs = to
             .iter()
             .zip(rows)
-            .map(|(&i, node)| Part { node, offset: self.block.tensors[i].offset, size: self.block.tensors[i].size })
+            .map(|(&i, node)| Part { node, offset: tensors[i].offset, size: tensors[i].size })
             .collect();
-        let threads = self.prepared.threads;
-        let leaves = &self.prepared.leaves;
-        match self.prepared.precision {
-            Precision::F64 => Map::F64(Linear::new(program, leaves, &inputs, outputs, threads)),
-            Precision::F32 => Map::F32(Linear::new(program, leaves, &inputs, outputs, threads)),
-        }
+        Source { program, leaves, inputs, outputs }
     }
 
     fn whole(&self) -> &Map {

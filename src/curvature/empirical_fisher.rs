@@ -7,7 +7,7 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
-use super::lanes::{Linear, Part};
+use super::lanes::{Linear, Part, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
@@ -62,8 +62,9 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -
     let rows = vjp(&mut program, &[(samples, pick)], &params);
     let outputs =
         block.tensors.iter().zip(rows).map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-    let input = [Part { node: Some(pick), offset: 0, size: count }];
-    let map = Linear::<T>::new(program, &prepared.leaves, &input, outputs, prepared.threads);
+    let inputs = vec![Part { node: Some(pick), offset: 0, size: count }];
+    let source = Source { program, leaves: prepared.leaves.clone(), inputs, outputs };
+    let map = Linear::<T>::new(vec![source], prepared.threads);
     let mut factor = Mat::<f64>::zeros(block.len, count);
     // n·c_i for a mean, and 1/√n of the outer products' mean
     let scale = if network.is_mean() { (count as f64).sqrt() } else { 1.0 };

@@ -12,8 +12,8 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
-use super::columns::Columns;
-use super::lanes::{Linear, Part};
+use super::columns::{Columns, Products};
+use super::lanes::{Linear, Part, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ impl<'p> GaussNewton<'p> {
                 "export a graph that stops at the logits and name the loss in loss.json",
             ));
         }
-        Ok(GaussNewton { columns: Columns::new(prepared, block, products) })
+        Ok(GaussNewton { columns: Columns::new(prepared, block, Products::Of(products)) })
     }
 
     /// Floating-point operations of one product with a vector.
@@ -91,8 +91,9 @@ impl<'p> GaussNewton<'p> {
         let rows = vjp(&mut program, &[(output, cotangent)], &params);
         let parts = block.tensors.iter().zip(rows);
         let outputs = parts.map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-        let input = [Part { node: Some(cotangent), offset: 0, size: count }];
-        let map = Linear::<T>::new(program, &prepared.leaves, &input, outputs, prepared.threads);
+        let inputs = vec![Part { node: Some(cotangent), offset: 0, size: count }];
+        let source = Source { program, leaves: prepared.leaves.clone(), inputs, outputs };
+        let map = Linear::<T>::new(vec![source], prepared.threads);
         let mut factor = Mat::<f64>::zeros(block.len, count);
         let fill = |row: usize, tangent: &mut [T]| {
             tangent.fill(T::ZERO);

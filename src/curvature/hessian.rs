@@ -3,11 +3,9 @@
 use super::SymmetricOperator;
 use super::assembly::{Assembly, PairPlan};
 use super::block::Block;
-use super::columns::Columns;
+use super::columns::{Columns, Products};
 use super::prepared::{Precision, Prepared};
-use crate::autodiff::jvp;
 use crate::error::Result;
-use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +17,7 @@ pub struct Hessian<'p> {
 
 impl<'p> Hessian<'p> {
     pub(super) fn new(prepared: &'p Prepared<'p>, block: &Block) -> Self {
-        Hessian { columns: Columns::new(prepared, block, products) }
+        Hessian { columns: Columns::new(prepared, block, Products::Gradients) }
     }
 
     /// Floating-point operations of one product with a vector, the primal pass (kept) not counted.
@@ -114,19 +112,6 @@ impl<'p> Hessian<'p> {
     pub fn to_dense_by_columns(&self) -> Result<Mat<f64>> {
         self.columns.to_dense(&|_, _| {})
     }
-}
-
-/// Rows of H·v: tangents of the gradient.
-fn products(
-    prepared: &Prepared<'_>,
-    program: &mut Program,
-    seeds: &[(NodeId, NodeId)],
-    rows: &[usize],
-) -> Vec<Option<NodeId>> {
-    let gradients: Vec<Option<NodeId>> = rows.iter().map(|&i| prepared.network.gradients[i]).collect();
-    let present: Vec<NodeId> = gradients.iter().copied().flatten().collect();
-    let mut tangents = jvp(program, seeds, &present).into_iter();
-    gradients.iter().map(|g| if g.is_some() { tangents.next().flatten() } else { None }).collect()
 }
 
 impl SymmetricOperator for Hessian<'_> {

@@ -1,6 +1,7 @@
 //! A lowered network: what is common to all snapshots of a run.
 
 use super::block::{Block, Scope, blocks};
+use super::chunks::{Chunk, chunks};
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
 use crate::graph::lower::Source;
@@ -10,7 +11,7 @@ use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
 use crate::snapshot::onnx_graph::OnnxModel;
 use crate::snapshot::placing::Binding;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A network with its batch, loss and gradient as a program; parameter values are its only variables.
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ pub struct Network {
     pub(super) gradient_schedule: Arc<Schedule>,
     /// Evaluates the loss alone.
     pub(super) loss_schedule: Arc<Schedule>,
+    chunks: OnceLock<Arc<Vec<Chunk>>>,
 }
 
 impl Network {
@@ -76,6 +78,7 @@ impl Network {
             output_gradient,
             gradient_schedule,
             loss_schedule,
+            chunks: OnceLock::new(),
         })
     }
 
@@ -126,6 +129,11 @@ impl Network {
     /// When the scope names a tensor or module that does not exist.
     pub fn blocks(&self, scope: &Scope) -> Result<Vec<Block>> {
         blocks(&self.params, scope)
+    }
+
+    /// The network in runs of samples.
+    pub(super) fn chunks(&self) -> &Arc<Vec<Chunk>> {
+        self.chunks.get_or_init(|| Arc::new(chunks(&self.lowered, &self.gradients, &self.inputs)))
     }
 
     /// Whether the loss is a mean over samples.

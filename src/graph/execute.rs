@@ -92,7 +92,7 @@ impl<T: Real> Primal<T> {
 }
 
 /// Buffers of one worker for blocks of at most `lanes` tangents.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Workspace<T> {
     lanes: usize,
     slots: Vec<Vec<T>>,
@@ -110,6 +110,26 @@ impl<T: Real> Workspace<T> {
             tangents: buffers(&schedule.tangent_sizes),
             scratch: Vec::new(),
         }
+    }
+
+    /// Makes the buffers fit for blocks of `lanes` tangents of a schedule, keeping what is large enough.
+    pub fn fit(&mut self, schedule: &Schedule, lanes: usize) {
+        let want = schedule.lane_slots.len();
+        if self.slots.len() < want {
+            self.slots.resize_with(want, Vec::new);
+        }
+        for (slot, &n) in self.slots.iter_mut().zip(&schedule.lane_slots) {
+            if slot.len() < n * lanes {
+                slot.resize(n * lanes, T::ZERO);
+            }
+        }
+        self.tangents.resize_with(schedule.tangent_sizes.len(), Vec::new);
+        for (tangent, &n) in self.tangents.iter_mut().zip(&schedule.tangent_sizes) {
+            if tangent.len() != n * lanes {
+                tangent.resize(n * lanes, T::ZERO);
+            }
+        }
+        self.lanes = lanes;
     }
 
     /// Most lanes of a block.
@@ -175,6 +195,9 @@ fn call<T: Real>(
             elementwise::unary(out, a, |x| x + c);
         }
         Work::Binary(op, loops) => binary(out, a, b, &loops.under(k, [lane(0), lane(1)]), *op),
+        Work::MulAdd(loops) => {
+            elementwise::mul_add(out, a, b, c, &loops.under(k, [lane(0), lane(1), lane(2)]));
+        }
         Work::Select(loops) => elementwise::select(out, a, b, c, &loops.under(k, [lane(0), lane(1), lane(2)])),
         Work::Expand(loops) => elementwise::expand(out, a, &loops.under(k, [lane(0)])),
         Work::Sum(loops) => reduce::sum_axes(out, a, &loops.under(k, [lane(0), n])),

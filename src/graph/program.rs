@@ -149,6 +149,31 @@ impl Program {
         id
     }
 
+    /// A node with the operator of another and arguments of other extents, `shape` being those of the result. Leaves and
+    /// index maps belong to their program and are not repeated here: the first argument stands for them.
+    pub fn again(&mut self, op: &Op, args: &[NodeId], shape: &[usize]) -> NodeId {
+        match (op, args) {
+            (Op::Map(f), &[x]) => self.map_func(*f, x),
+            (Op::Scale(c), &[x]) => self.scale(c.get(), x),
+            (Op::Shift(c), &[x]) => self.shift(x, c.get()),
+            (Op::Add, &[a, b]) => self.add(a, b),
+            (Op::Sub, &[a, b]) => self.sub(a, b),
+            (Op::Mul, &[a, b]) => self.mul(a, b),
+            (Op::Select, &[mask, a, b]) => self.select(mask, a, b),
+            (Op::Compare(c), &[a, b]) => self.compare(*c, a, b),
+            (Op::ArgmaxMask, &[x]) => self.argmax_mask(x),
+            (Op::Softmax, &[x]) => self.softmax(x),
+            (Op::LogSumExp, &[x]) => self.log_sum_exp(x),
+            (Op::CrossEntropy, &[z, q]) => self.cross_entropy(z, q),
+            (Op::Expand, &[x]) => self.expand(x, shape),
+            (Op::Sum, &[x]) => self.sum_to(x, shape),
+            (Op::Reshape, &[x]) => self.reshape(x, shape),
+            (Op::Permute(perm), &[x]) => self.permute(x, perm),
+            (Op::MatMul { ta, tb }, &[a, b]) => self.matmul(a, *ta, b, *tb),
+            (_, args) => args.first().copied().unwrap_or(NodeId(0)),
+        }
+    }
+
     /// The n-th parameter tensor.
     pub fn param(&mut self, n: usize, shape: &[usize]) -> NodeId {
         self.push(Op::Param(n), &[], shape.to_vec())

@@ -46,18 +46,29 @@ pub(crate) enum Work {
     Scale(f64),
     Shift(f64),
     Binary(Binary, Loops<2>),
+    /// a∘b + c
+    MulAdd(Loops<3>),
     Select(Loops<3>),
     Expand(Loops<1>),
     Sum(Loops<2>),
     Permute(Loops<2>),
-    Transpose { batch: usize, rows: usize, cols: usize },
+    Transpose {
+        batch: usize,
+        rows: usize,
+        cols: usize,
+    },
     ArgmaxMask(usize),
     Softmax(usize),
     LogSumExp(usize),
     CrossEntropy(usize),
     Gather(MapId),
     Scatter(MapId),
-    MatMul { gemm: Gemm, batch: usize, batch_a: usize, batch_b: usize },
+    MatMul {
+        gemm: Gemm,
+        batch: usize,
+        batch_a: usize,
+        batch_b: usize,
+    },
 }
 
 /// One kernel call.
@@ -135,15 +146,25 @@ impl Schedule {
             uses[root[output.index()].index()] = KEPT;
         }
 
+        let fused = fused(&program, &needed, &uses);
         let mut places: Vec<Option<Place>> = vec![None; count];
         let (mut primal_slots, mut lane_slots) = (Slots::default(), Slots::default());
         let (mut primal, mut lanes) = (Vec::new(), Vec::new());
         let mut tangent_sizes = vec![0; program.tangents()];
         let mut constants = Vec::new();
         for (id, node) in program.nodes() {
-            if !needed[id.index()] {
+            if !needed[id.index()] || fused[id.index()] {
                 continue;
             }
+            // the product whose sum this is, and all that is read
+            let product = node.args.iter().copied().find(|a| node.op == Op::Add && fused[a.index()]);
+            let read: Vec<NodeId> = match product {
+                Some(m) => {
+                    let other = node.args.iter().copied().filter(|&a| a != m);
+                    program.node(m).args.iter().copied().chain(other).collect()
+                }
+                None => node.args.clone(),
+            };
             let place = match node.op {
                 Op::Param(n) => Place::Param(n),
                 Op::Input(n) => Place::Input(n),
@@ -168,14 +189,22 @@ impl Schedule {
                         laned: program.laned(*arg),
                     };
                     let mut args = [None; 3];
-                    for (slot, arg) in args.iter_mut().zip(&node.args) {
+                    for (slot, arg) in args.iter_mut().zip(&read) {
                         *slot = Some(operand(arg));
                     }
-                    if let Some(work) = work(&program, id) {
-                        let step = Step { work, args, out, size: size(&node.shape), flops: flops(&program, id) };
+                    let work = match product {
+                        Some(_) => {
+                            let along = |i: usize| broadcast(program.shape(read[i]), &node.shape);
+                            Some(Work::MulAdd(Loops::new(&node.shape, [&along(0), &along(1), &along(2)])))
+                        }
+                        None => work(&program, id),
+                    };
+                    if let Some(work) = work {
+                        let flops = flops(&program, id) + product.map_or(0, |m| flops(&program, m));
+                        let step = Step { work, args, out, size: size(&node.shape), flops };
                         if node.laned { lanes.push(step) } else { primal.push(step) }
                     }
-                    for arg in &node.args {
+                    for arg in &read {
                         let buffer = root[arg.index()].index();
                         if uses[buffer] >= KEPT {
                             continue;
@@ -242,6 +271,23 @@ impl Schedule {
     pub fn lane_elements(&self) -> usize {
         self.lane_slots.iter().sum::<usize>() + self.tangent_sizes.iter().sum::<usize>()
     }
+}
+
+/// The products that are computed together with the sum that alone reads them.
+fn fused(program: &Program, needed: &[bool], uses: &[usize]) -> Vec<bool> {
+    let mut fused = vec![false; program.len()];
+    for (id, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op == Op::Add) {
+        let one = node.args.iter().find(|a| {
+            let m = program.node(**a);
+            m.op == Op::Mul && m.shape == node.shape && m.laned == node.laned && uses[a.index()] == 1
+        });
+        // an expanded sum reads other extents than it has
+        let whole = node.args.iter().all(|a| program.shape(*a).len() == node.shape.len());
+        if let (Some(m), true) = (one, whole && program.node(id).args[0] != program.node(id).args[1]) {
+            fused[m.index()] = true;
+        }
+    }
+    fused
 }
 
 /// The ancestors of `outputs`.

@@ -63,6 +63,8 @@ pub struct Plan {
     pub seed: u64,
     /// Bytes that may be used; `None`: no limit is known.
     pub max_memory: Option<u64>,
+    /// Whether to say how each Hessian is assembled.
+    pub explain_plan: bool,
 }
 
 impl Default for Plan {
@@ -89,6 +91,7 @@ impl Default for Plan {
             matrix_free: false,
             seed: 0,
             max_memory: None,
+            explain_plan: false,
         }
     }
 }

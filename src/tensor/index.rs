@@ -43,6 +43,11 @@ impl IndexMap {
         Some(IndexMap { source, from, runs })
     }
 
+    /// The map whose output is zero whatever the input.
+    pub fn nowhere(source: usize, len: usize) -> Self {
+        IndexMap { source, from: vec![NOWHERE; len], runs: None }
+    }
+
     /// out\[o\] ← x\[from\[o\]\], or 0.
     pub fn gather<T: Real>(&self, out: &mut [T], x: &[T]) {
         match &self.runs {

@@ -53,18 +53,23 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const MIN: Self = <$t>::NEG_INFINITY;
 
+            #[inline]
             fn of(x: f64) -> Self {
                 x as $t
             }
+            #[inline]
             fn wide(self) -> f64 {
                 f64::from(self)
             }
+            #[inline]
             fn exp(self) -> Self {
                 <$t>::exp(self)
             }
+            #[inline]
             fn ln_1p(self) -> Self {
                 <$t>::ln_1p(self)
             }
+            #[inline]
             fn finite(self) -> bool {
                 self.is_finite()
             }

@@ -4,6 +4,7 @@ use super::real::Real;
 use super::strides::Loops;
 
 /// Sum of a slice in eight interleaved partial sums (vectorises; error grows with n/8 instead of n).
+#[inline(always)]
 pub fn sum<T: Real>(x: &[T]) -> T {
     let mut partial = [T::ZERO; 8];
     let mut chunks = x.chunks_exact(8);
@@ -22,19 +23,30 @@ pub fn sum<T: Real>(x: &[T]) -> T {
 ///
 /// `loops` walks the input: operand 0 is the (contiguous) input, operand 1 the output.
 pub fn sum_axes<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || sum_axes_here(out, a, loops),
+    );
+}
+
+#[inline(always)]
+fn sum_axes_here<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
     out.fill(T::ZERO);
     let (n, [sa, so]) = loops.inner();
-    loops.each(|[oa, oo]| {
-        if so == 0 && sa == 1 {
-            out[oo] += sum(&a[oa..oa + n]);
-        } else if so == 1 && sa == 1 {
-            for (o, &x) in out[oo..oo + n].iter_mut().zip(&a[oa..oa + n]) {
-                *o += x;
+    loops.each(
+        #[inline(always)]
+        |[oa, oo]| {
+            if so == 0 && sa == 1 {
+                out[oo] += sum(&a[oa..oa + n]);
+            } else if so == 1 && sa == 1 {
+                for (o, &x) in out[oo..oo + n].iter_mut().zip(&a[oa..oa + n]) {
+                    *o += x;
+                }
+            } else {
+                for i in 0..n {
+                    out[oo + i * so] += a[oa + i * sa];
+                }
             }
-        } else {
-            for i in 0..n {
-                out[oo + i * so] += a[oa + i * sa];
-            }
-        }
-    });
+        },
+    );
 }

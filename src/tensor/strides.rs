@@ -70,11 +70,13 @@ impl<const K: usize> Loops<K> {
     }
 
     /// Extent and strides of the innermost loop.
+    #[inline(always)]
     pub fn inner(&self) -> (usize, [usize; K]) {
         if self.rank == 0 { (1, [0; K]) } else { (self.extent[self.rank - 1], self.stride[self.rank - 1]) }
     }
 
     /// Calls `body` with the operands' offsets, once for each run of the innermost loop, in row-major order.
+    #[inline(always)]
     pub fn each(&self, mut body: impl FnMut([usize; K])) {
         let outer = self.rank.saturating_sub(1);
         if self.extent[..self.rank].contains(&0) {

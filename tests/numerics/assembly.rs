@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use breakeven::curvature::{Block, Network, Precision, Prepared, Scope};
+use breakeven::curvature::{Block, Network, Precision, Prepared, Scope, SymmetricOperator};
 use breakeven::parallel::Threads;
 use breakeven::snapshot::loss::{LossKind, LossSpec, Reduction};
 use breakeven::snapshot::placing::Binding;
@@ -38,9 +38,9 @@ fn with<R>(
 }
 
 fn worst(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
-    let n = a.nrows();
-    let top = (0..n).flat_map(|j| (0..n).map(move |i| b[(i, j)].abs())).fold(0.0, f64::max);
-    (0..n).flat_map(|j| (0..n).map(move |i| (a[(i, j)] - b[(i, j)]).abs())).fold(0.0, f64::max) / top
+    let (n, k) = (a.nrows(), a.ncols());
+    let top = (0..k).flat_map(|j| (0..n).map(move |i| b[(i, j)].abs())).fold(0.0, f64::max);
+    (0..k).flat_map(|j| (0..n).map(move |i| (a[(i, j)] - b[(i, j)]).abs())).fold(0.0, f64::max) / top
 }
 
 fn asymmetry(a: &Mat<f64>) -> f64 {
@@ -54,7 +54,7 @@ fn equals_the_columns_in_both_precisions() {
             with(network, "digits", 70, 2, precision, |prepared| {
                 let block = Block::full(prepared.network().params());
                 let hessian = prepared.hessian(&block);
-                assert!(hessian.plan().iter().any(|pair| pair.route == "lanes"), "{network}");
+                assert!(hessian.plan().iter().any(|pair| pair.route == "outputs"), "{network}");
                 let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
                 let slow = hessian.to_dense_by_columns().unwrap();
                 let error = worst(&fast, &slow);
@@ -89,13 +89,82 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     assert_eq!(one, run(3));
 }
 
+/// Routes of the pairs whose first tensor has this name.
+fn routes(prepared: &Prepared<'_>, name: &str) -> Vec<&'static str> {
+    let block = Block::full(prepared.network().params());
+    let plan = prepared.hessian(&block).plan();
+    assert!(plan.iter().all(|pair| pair.flops > 0.0 && pair.bytes > 0.0 && !pair.why.is_empty()));
+    let mut routes: Vec<_> = plan.iter().filter(|pair| pair.tensors.0 == name).map(|pair| pair.route).collect();
+    routes.dedup();
+    routes
+}
+
 #[test]
-fn several_rows_per_sample_fall_back_to_columns() {
-    with("gpt:8,1,2,8", "text", 3, 2, Precision::F64, |prepared| {
+fn every_pair_of_a_multilayer_perceptron_is_seeded_at_outputs() {
+    with("mlp:64-7-5-10:tanh", "digits", 40, 2, Precision::F64, |prepared| {
         let block = Block::full(prepared.network().params());
-        let hessian = prepared.hessian(&block);
-        assert!(hessian.plan().iter().all(|pair| pair.route == "columns"));
-        let h = hessian.to_dense_with(&|_, _| {}).unwrap();
-        assert_eq!(asymmetry(&h), 0.0);
+        let plan = prepared.hessian(&block).plan();
+        assert_eq!(plan.len(), 6 * 7 / 2);
+        assert!(plan.iter().all(|pair| pair.route == "outputs"), "{plan:?}");
     });
+}
+
+#[test]
+fn convolutions_are_seeded_where_it_is_cheaper() {
+    // 64 positions of 9 inputs against 4·9 weights, ..., one position of 32 inputs
+    let run = |threads| {
+        with("cnn", "digits", 50, threads, Precision::F64, |prepared| {
+            let block = Block::full(prepared.network().params());
+            let names: Vec<String> = block.tensors.iter().map(|t| t.name.clone()).collect();
+            let weights: Vec<&String> = names.iter().filter(|n| n.ends_with("weight")).collect();
+            assert_eq!(routes(prepared, weights[0]), ["columns"]);
+            assert_eq!(routes(prepared, weights[2]), ["outputs"]);
+            let hessian = prepared.hessian(&block);
+            let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+            let error = worst(&fast, &hessian.to_dense_by_columns().unwrap());
+            assert!(error < 1e-12, "{error:e}");
+            assert_eq!(asymmetry(&fast), 0.0);
+            fast
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+}
+
+#[test]
+fn sequences_with_embeddings_attention_and_tied_weights() {
+    for (network, batch) in [("gpt:8,1,2,4", 5), ("gpt:8,1,2,12", 3), ("bert:8,1,2,4", 4)] {
+        with(network, "text", batch, 2, Precision::F64, |prepared| {
+            let block = Block::full(prepared.network().params());
+            let hessian = prepared.hessian(&block);
+            let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+            let error = worst(&fast, &hessian.to_dense_by_columns().unwrap());
+            assert!(error < 1e-12, "{network}: {error:e}");
+            assert_eq!(asymmetry(&fast), 0.0, "{network}");
+        });
+    }
+}
+
+#[test]
+fn products_of_a_batch_in_chunks_have_the_same_bits_for_any_number_of_threads() {
+    let run = |threads| {
+        with("mlp:64-16-16-10:relu", "digits", 1600, threads, Precision::F64, |prepared| {
+            let block = Block::full(prepared.network().params());
+            let hessian = prepared.hessian(&block);
+            let x = Mat::from_fn(block.len, 7, |i, j| ((i * 31 + j * 17) % 101) as f64 / 101.0 - 0.5);
+            let mut y = Mat::zeros(block.len, 7);
+            hessian.apply_many(x.as_ref(), y.as_mut()).unwrap();
+            let mut single = Mat::zeros(block.len, 1);
+            hessian.apply_many(x.as_ref().subcols(2, 1), single.as_mut()).unwrap();
+            // the assembly works on the whole batch, without chunks
+            let dense = hessian.to_dense_with(&|_, _| {}).unwrap() * &x;
+            assert!(worst(&y, &dense) < 1e-12);
+            assert!(worst(&single, &dense.subcols(2, 1).to_owned()) < 1e-12);
+            (y, single)
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
 }

@@ -59,6 +59,9 @@ pub struct MeasuringArgs {
     /// Use stored matrices of --export-hessian instead of assembling again, where their hash fits.
     #[arg(long, value_name = "FILE|DIR", help_heading = "Stored matrices")]
     pub reuse_hessian: Option<PathBuf>,
+    /// Say on stderr how each pair of tensors of a Hessian is assembled, at what cost and why.
+    #[arg(long)]
+    pub explain_plan: bool,
 }
 
 impl MeasuringArgs {
@@ -113,6 +116,7 @@ impl MeasuringArgs {
             models: io.models.clone(),
             seed: io.seed,
             max_memory: io.max_memory,
+            explain_plan: self.explain_plan,
             ..Plan::default()
         }
     }

@@ -83,7 +83,11 @@ fn of_node(p: &Program, id: NodeId, state: &[Sampling], samples: usize) -> Sampl
         Op::Permute(perm) => {
             let from = arg_shape(0);
             let fixed = perm.iter().enumerate().take_while(|(i, p)| i == *p).count();
-            apart((1..=fixed).any(|n| from[..n].iter().product::<usize>().is_multiple_of(samples)))
+            // or the outermost axis longer than 1 stays the outermost
+            let outermost = from.iter().position(|&n| n != 1);
+            let stays = outermost
+                .is_some_and(|k| from[k].is_multiple_of(samples) && perm.iter().find(|&&p| from[p] != 1) == Some(&k));
+            apart(stays || (1..=fixed).any(|n| from[..n].iter().product::<usize>().is_multiple_of(samples)))
         }
         Op::MatMul { ta, .. } => {
             let (a, b) = (arg_shape(0), arg_shape(1));

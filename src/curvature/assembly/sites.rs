@@ -44,9 +44,18 @@ impl Site {
         if i < self.fan_in { self.offsets.0 + a * self.strides.0 + i * self.strides.1 } else { self.offsets.1 + a }
     }
 
-    /// Whether inputs i and i + 1 of a unit stand in consecutive rows.
-    pub fn consecutive(&self, i: usize) -> bool {
-        self.strides.1 == 1 && i + 1 < self.fan_in
+    /// Maximal runs (position, length) of a list of inputs that stand in consecutive rows.
+    pub fn runs(&self, inputs: &[usize]) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (at, &i) in inputs.iter().enumerate() {
+            match runs.last_mut() {
+                Some((start, n)) if self.strides.1 == 1 && i < self.fan_in && inputs[*start] + *n == i => {
+                    *n += 1;
+                }
+                _ => runs.push((at, 1)),
+            }
+        }
+        runs
     }
 
     /// Whether the tensor of the block is this weight or its bias.

@@ -24,6 +24,8 @@ pub(super) struct Activations<T> {
     data: Vec<T>,
     /// Inputs kept.
     columns: Vec<usize>,
+    /// Runs of them in consecutive rows of the matrix.
+    runs: Vec<(usize, usize)>,
     rows: usize,
 }
 
@@ -42,7 +44,8 @@ impl<T: Real> Activations<T> {
             let row = &x[n * fan_in..(n + 1) * fan_in];
             data.extend(columns.iter().map(|&i| if i < fan_in { row[i] } else { T::ONE }));
         }
-        Activations { data, columns, rows: site.rows }
+        let runs = site.runs(&columns);
+        Activations { data, columns, runs, rows: site.rows }
     }
 
     fn width(&self) -> usize {
@@ -154,75 +157,91 @@ pub(super) fn diagonal<T: Real>(
         if count == 0 {
             continue;
         }
-        x.pick(&scratch.live, &mut scratch.picked);
+        scratch.picked.clear();
+        scratch.factor.clear();
+        for &n in &scratch.live {
+            let n = n as usize;
+            let (d, row) = (weight(n), &x.data[n * width..(n + 1) * width]);
+            scratch.picked.extend_from_slice(row);
+            scratch.factor.extend(row.iter().map(|&v| d * v));
+        }
         let left = MatRef::from_row_major_slice(&scratch.picked, count, width);
+        let right = MatRef::from_row_major_slice(&scratch.factor, count, width);
         for first in (0..width).step_by(PANEL) {
             let columns = PANEL.min(width - first);
             let rows = width - first;
-            scratch.factor.clear();
-            for (n, row) in scratch.live.iter().zip(scratch.picked.chunks_exact(width)) {
-                let d = weight(*n as usize);
-                scratch.factor.extend(row[first..first + columns].iter().map(|&v| d * v));
-            }
-            let right = MatRef::from_row_major_slice(&scratch.factor, count, columns);
             scratch.product.resize(PANEL * width, T::ZERO);
             let product = &mut scratch.product[..rows * columns];
             let out = MatMut::from_column_major_slice_mut(&mut *product, rows, columns);
-            T::product(out, false, left.subcols(first, rows).transpose(), right, Par::Seq);
+            T::product(out, false, left.subcols(first, rows).transpose(), right.subcols(first, columns), Par::Seq);
             finite("Hessian tile", product)?;
-            symmetric_panel(target, (a, b), &x.columns[first..], product, columns, &mut scratch.run);
+            symmetric_panel(target, (a, b), x, first, product, columns, &mut scratch.run);
         }
     }
     Ok(())
 }
 
-/// Writes a panel of a symmetric tile: `columns` columns from the diagonal down, to (a, b) and (b, a).
+/// Rows of a panel transposed together.
+const STRIP: usize = 16;
+
+/// Writes a panel of a symmetric tile: `columns` columns from the diagonal at `first` down, to (a, b) and (b, a).
 fn symmetric_panel<T: Real>(
     target: &Target<'_, '_, T>,
     (a, b): (usize, usize),
-    inputs: &[usize],
+    x: &Activations<T>,
+    first: usize,
     product: &[T],
     columns: usize,
     run: &mut Vec<T>,
 ) {
-    let rows = inputs.len();
-    let write = |column: (usize, usize), unit: usize, inputs: &[usize], values: &[T]| {
-        let column = target.site.row(column.0, column.1);
-        runs(target.site, unit, inputs, |row, at, n| {
+    let rows = x.width() - first;
+    let site = target.site;
+    // `values` are inputs from .. from + len of `unit`, in the column of another unit and input
+    let write = |column: (usize, usize), unit: usize, from: usize, values: &[T]| {
+        let column = site.row(column.0, column.1);
+        within(&x.runs, from..from + values.len(), |at, n| {
             // SAFETY: row and column belong to units a and b of this site, a pair that this task owns.
-            unsafe { target.matrix.write(column, row, &values[at..at + n]) }
+            unsafe { target.matrix.write(column, site.row(unit, x.columns[at]), &values[at - from..at - from + n]) }
         });
     };
     // what the panel holds below the diagonal, column by column
     for c in 0..columns {
         let values = &product[c * rows + c..(c + 1) * rows];
-        write((b, inputs[c]), a, &inputs[c..], values);
+        let input = x.columns[first + c];
+        write((b, input), a, first + c, values);
         if a != b {
-            write((a, inputs[c]), b, &inputs[c..], values);
+            write((a, input), b, first + c, values);
         }
     }
     // and its mirror image, row by row
-    for r in 1..rows {
-        let n = columns.min(r);
-        run.clear();
-        run.extend((0..n).map(|c| product[c * rows + r]));
-        write((b, inputs[r]), a, &inputs[..n], run);
-        if a != b {
-            write((a, inputs[r]), b, &inputs[..n], run);
+    run.resize((STRIP * columns).max(run.len()), T::ZERO);
+    for strip in (1..rows).step_by(STRIP) {
+        let height = STRIP.min(rows - strip);
+        for c in 0..columns {
+            for (r, &v) in product[c * rows + strip..c * rows + strip + height].iter().enumerate() {
+                run[r * columns + c] = v;
+            }
+        }
+        for r in 0..height {
+            let values = &run[r * columns..r * columns + columns.min(strip + r)];
+            let input = x.columns[first + strip + r];
+            write((b, input), a, first, values);
+            if a != b {
+                write((a, input), b, first, values);
+            }
         }
     }
 }
 
-/// Calls `each(row, position, length)` for the runs of consecutive rows that some inputs of a unit occupy.
-fn runs(site: &Site, unit: usize, inputs: &[usize], mut each: impl FnMut(usize, usize, usize)) {
-    let mut at = 0;
-    while at < inputs.len() {
-        let mut n = 1;
-        while at + n < inputs.len() && inputs[at + n] == inputs[at] + n && site.consecutive(inputs[at + n - 1]) {
-            n += 1;
+/// Calls `each(position, length)` for the parts of runs within a range of positions.
+fn within(runs: &[(usize, usize)], range: std::ops::Range<usize>, mut each: impl FnMut(usize, usize)) {
+    let first = runs.partition_point(|&(at, n)| at + n <= range.start);
+    for &(at, n) in &runs[first..] {
+        if at >= range.end {
+            break;
         }
-        each(site.row(unit, inputs[at]), at, n);
-        at += n;
+        let (from, to) = (at.max(range.start), (at + n).min(range.end));
+        each(from, to - from);
     }
 }
 
@@ -249,7 +268,7 @@ pub(super) fn off_diagonal<T: Real>(
     let right = MatRef::from_row_major_slice(&scratch.picked, count, width);
     // whole units of m together, so that a panel is a few hundred columns
     let units = (256 / inputs).clamp(1, fan_out);
-    let all: Vec<usize> = (0..inputs).collect();
+    let all = m.site.runs(&(0..inputs).collect::<Vec<_>>());
     for first in (if same { a } else { 0 }..fan_out).step_by(units) {
         let units = units.min(fan_out - first);
         let rows = units * inputs;
@@ -276,23 +295,31 @@ pub(super) fn off_diagonal<T: Real>(
             let column = l.site.row(a, i);
             for b in 0..units {
                 let values = &product[c * rows + b * inputs..c * rows + (b + 1) * inputs];
-                runs(m.site, first + b, &all, |row, at, n| {
+                for &(at, n) in &all {
                     // SAFETY: the row belongs to unit first + b of site m, the column to unit a of site l: a pair that
                     // this task owns.
-                    unsafe { l.matrix.write(column, row, &values[at..at + n]) }
-                });
+                    unsafe { l.matrix.write(column, m.site.row(first + b, at), &values[at..at + n]) }
+                }
             }
         }
         for b in usize::from(same && first == a)..units {
-            for j in 0..inputs {
-                scratch.run.clear();
-                scratch.run.extend((0..width).map(|c| product[c * rows + b * inputs + j]));
-                let column = m.site.row(first + b, j);
-                let run = &scratch.run;
-                runs(l.site, a, &x.columns, |row, at, n| {
-                    // SAFETY: as above, with the roles of row and column exchanged.
-                    unsafe { l.matrix.write(column, row, &run[at..at + n]) }
-                });
+            for strip in (0..inputs).step_by(STRIP) {
+                let height = STRIP.min(inputs - strip);
+                scratch.run.resize((STRIP * width).max(scratch.run.len()), T::ZERO);
+                for c in 0..width {
+                    let at = c * rows + b * inputs + strip;
+                    for (r, &v) in product[at..at + height].iter().enumerate() {
+                        scratch.run[r * width + c] = v;
+                    }
+                }
+                for r in 0..height {
+                    let column = m.site.row(first + b, strip + r);
+                    let run = &scratch.run[r * width..(r + 1) * width];
+                    for &(at, n) in &x.runs {
+                        // SAFETY: as above, with the roles of row and column exchanged.
+                        unsafe { l.matrix.write(column, l.site.row(a, x.columns[at]), &run[at..at + n]) }
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,78 @@
+//! Seeding at outputs wherever it is possible, whatever it costs, against columns.
+
+use super::Assembly;
+use crate::curvature::{Block, Network, Precision, Prepared};
+use crate::parallel::Threads;
+use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
+use crate::snapshot::placing::Binding;
+use crate::train::{data, network};
+use faer::Mat;
+use std::sync::Arc;
+
+/// Largest difference from the columns relative to the largest entry, after checking that the result is symmetric.
+fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) -> (f64, Mat<f64>) {
+    let spec = network::Network::parse(name).unwrap();
+    let d = data::load(source, &spec, batch, 5).unwrap();
+    let (model, params) = spec.build(&d.interface, 3).unwrap();
+    let shapes: Vec<_> = params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
+    let bindings: Vec<Binding> = params
+        .iter()
+        .map(|(n, _)| Binding { parameter: n.clone(), initializer: n.clone(), transposed: false })
+        .collect();
+    let loss = LossSpec {
+        kind: LossKind::CrossEntropy,
+        reduction: Reduction::Mean,
+        ignore_index: d.ignore_index,
+        label_smoothing: 0.0,
+    };
+    let threads = Threads::new(threads).unwrap();
+    let arrays = [("x".to_owned(), d.x), ("y".to_owned(), d.y)];
+    let net = Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap());
+    let prepared = Prepared::new(net, &params, Precision::F64, &threads).unwrap();
+    let block = Block::full(prepared.network().params());
+    let mut assembly = Assembly::plan(&prepared, &block);
+    assembly.seeded.fill(true);
+    let several = assembly.sites.iter().filter(|site| site.positions > 1).count();
+    assert!(several >= 2, "{name} has {several} sites with several positions");
+    assert_eq!(assembly.sites.iter().any(|site| site.bias.is_some()), weights, "{name}");
+    let n = block.len;
+    let mut h = Mat::<f64>::zeros(n, n);
+    assembly.run(&prepared.leaves, h.as_mut(), &threads, &|_| {}).unwrap();
+    let oracle = prepared.hessian(&block).to_dense_by_columns().unwrap();
+    let (mut worst, mut top, mut covered) = (0.0f64, 0.0f64, 0);
+    for (p, left) in block.tensors.iter().enumerate() {
+        for (q, right) in block.tensors.iter().enumerate() {
+            for i in left.offset..left.offset + left.size {
+                for j in right.offset..right.offset + right.size {
+                    top = top.max(oracle[(i, j)].abs());
+                    if assembly.covers(p, q) {
+                        covered += 1;
+                        worst = worst.max((h[(i, j)] - oracle[(i, j)]).abs());
+                        assert_eq!(h[(i, j)], h[(j, i)]);
+                    } else {
+                        assert_eq!(h[(i, j)], 0.0);
+                    }
+                }
+            }
+        }
+    }
+    assert!(covered > n * n / 4, "{name}: {covered} of {n}²");
+    (worst / top, h)
+}
+
+#[test]
+fn convolutions() {
+    let (worst, one) = error("cnn", "digits", 12, 1, true);
+    assert!(worst < 1e-12, "{worst:e}");
+    for threads in [2, 3] {
+        assert_eq!(one, error("cnn", "digits", 12, threads, true).1);
+    }
+}
+
+#[test]
+fn attention() {
+    for network in ["bert:4,2,2,6", "gpt:6,1,2,5"] {
+        let (worst, _) = error(network, "text", 2, 2, true);
+        assert!(worst < 1e-12, "{network}: {worst:e}");
+    }
+}
