@@ -20,6 +20,7 @@
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
+pub mod assembly_plan;
 pub mod calibration;
 pub mod curvatures;
 pub mod figures;

@@ -121,16 +121,6 @@ impl Assembly {
         if lanes.lane_elements().saturating_mul(site.positions) > LARGEST {
             return false;
         }
-        // propagation, rows of D, products with X
-        let per_lane: f64 =
-            self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
-        let later: f64 = self.sites[l..].iter().map(|m| m.size() as f64).sum();
-        let count = (site.positions * site.fan_out) as f64;
-        let outputs = count * (lanes.lane_flops() as f64 + per_lane) + 2.0 * site.work() * later;
-        // a column: the same propagation and the gradients of all later weights
-        let gradients: f64 =
-            self.sites[l..].iter().map(|m| (2 + 2 * usize::from(m.z != site.z)) as f64 * m.work()).sum();
-        let columns = site.size() as f64 * (lanes.lane_flops() as f64 + gradients);
         // gradients of later weights: S·x alone at the site itself, J·δ besides at others
         let later = |f: &dyn Fn(&Site) -> f64| self.sites[l + 1..].iter().map(f).sum::<f64>();
         let (own, others) = (2.0 * site.work(), later(&|m| 4.0 * m.work()));

@@ -1,15 +1,14 @@
 //! Every case measured: curvature, companions, gradient and loss of each block handed to `measure`.
 
+use super::assembly_plan::explained;
 use super::curvatures::{Route, Wanted, curvatures, operator, route};
 use super::jobs::{Job, jobs};
 use super::opened::open;
-use super::plan::{DampingRule, Plan, Precision, precision_text};
+use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
 use super::stored::{Case, Store};
 use super::{memory, options, parts};
 use crate::curvature::{Block, Network, Prepared};
-use super::{memory, options};
-use crate::curvature::{Block, Network, PairPlan, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
 use crate::measure::{SystemInput, confidence, measure, measure_low_rank, measure_operator};
 use crate::measurement::Measurement;
@@ -196,36 +195,11 @@ fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, mea
             share.done += work;
             continue;
         }
-        let tell = |turn: usize, what: &str, fraction: f64| {
-            share.tell(work, (turn as f64 + fraction) / times, &format!("{id}: {what}"));
-        let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
         if plan.explain_plan && plan.curvature == Curvature::Hessian {
             share.progress.remark(&explained(&id, block, &prepared.hessian(block).plan()));
         }
-        let parts =
-            curvatures(&prepared, block, plan.curvature, &|fraction| tell("curvature", 0.4 * fraction)).map_err(at)?;
-        let objective = prepared.objective(block);
-        let (loss, _) = prepared.loss_and_gradient();
-        let system = SystemInput {
-            id: id.clone(),
-            snapshot: snapshot.name.clone(),
-            series: snapshot.series.clone(),
-            step: snapshot.step,
-            curvature,
-            scope: scope.clone(),
-            h: parts.matrix,
-            gradient: Some(gradient),
-            rhs: None,
-            objective: Some(&objective),
-            damping: plan.damping.unwrap_or(DampingRule::PAPER),
-            prune: plan.prune,
-            ggn: parts.ggn,
-            empirical_fisher: parts.empirical_fisher,
-            batch: Some(samples),
-            low_rank: parts.low_rank,
-            hvp_flops: Some(parts.product_flops),
-            loss: Some(loss),
-            seed: plan.seed,
+        let tell = |turn: usize, what: &str, fraction: f64| {
+            share.tell(work, (turn as f64 + fraction) / times, &format!("{id}: {what}"));
         };
         let kept = Case {
             id: &id,
@@ -290,42 +264,6 @@ struct One<'a> {
     id: &'a str,
     /// Number of the part of the batch.
     part: Option<usize>,
-/// How a Hessian is assembled, pair by pair, and in sum.
-fn explained(id: &str, block: &Block, pairs: &[PairPlan]) -> String {
-    let mut text = format!("plan of {id}: {n} x {n} entries\n", n = block.len);
-    let name = |pair: &PairPlan| format!("{} x {}", pair.tensors.0, pair.tensors.1);
-    let width = pairs.iter().map(|pair| name(pair).len()).max().unwrap_or(0);
-    let mut line = |what: &str, route: &str, flops: f64, bytes: f64, why: &str| {
-        text.push_str(&format!(
-            "  {what:width$}  {route:7}  {:10.4} GFLOP  {:10.4} MB  {why}\n",
-            flops / 1e9,
-            bytes / 1e6
-        ));
-    };
-    for pair in pairs {
-        line(&name(pair), pair.route, pair.flops, pair.bytes, pair.why);
-    }
-    for (route, what) in [
-        ("outputs", "tangents seeded at the pre-activations of the first tensor, then products of matrices"),
-        ("columns", "tangents seeded at the elements of the first tensor"),
-    ] {
-        let chosen = || pairs.iter().filter(|pair| pair.route == route);
-        if chosen().next().is_some() {
-            let flops = chosen().map(|pair| pair.flops).sum();
-            line("all", route, flops, chosen().map(|pair| pair.bytes).sum(), what);
-        }
-    }
-    text.truncate(text.trim_end().len());
-    text
-}
-
-/// The matrix of a case and the other curvatures of the same loss.
-struct Parts {
-    matrix: Mat<f64>,
-    ggn: Option<Companion>,
-    empirical_fisher: Option<Companion>,
-    low_rank: Option<usize>,
-    product_flops: f64,
 }
 
 impl One<'_> {
