@@ -114,7 +114,7 @@ pub(super) fn add_folder(catalog: &mut Catalog, folder: &Path) -> Result<()> {
         let id = match read? {
             Loaded::Machine(machine) => {
                 let id = machine.id.clone();
-                catalog.hardware.push(machine);
+                catalog.hardware.push(*machine);
                 id
             }
             Loaded::Model(model) => {
@@ -132,7 +132,7 @@ pub(super) fn add_folder(catalog: &mut Catalog, folder: &Path) -> Result<()> {
 
 /// What a file of a user's folder holds.
 enum Loaded {
-    Machine(Hardware),
+    Machine(Box<Hardware>),
     Model(Box<Model>),
 }
 
@@ -142,7 +142,7 @@ fn read_all(files: &[(String, String)], catalog: &Catalog) -> Vec<Result<Loaded>
     const SHARE: usize = 64;
     let read = |(name, text): &(String, String)| -> Result<Loaded> {
         if is_hardware(text) {
-            return Hardware::read(text, name).map(Loaded::Machine);
+            return Hardware::read(text, name).map(|machine| Loaded::Machine(Box::new(machine)));
         }
         let model = model(text, name, &catalog.vocabulary)?;
         super::check::on_load(&model, &catalog.bibliography)?;

@@ -235,6 +235,7 @@ impl Case<'_> {
             .collect();
         let made_from: Map<String, Value> = facts.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
         let all = json!({
+            "kind": sidecar::MARK,
             "case": self.id,
             "snapshot": self.snapshot.name,
             "series": self.snapshot.series,

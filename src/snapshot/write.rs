@@ -175,7 +175,6 @@ pub fn hessian(
             ));
         }
     };
-    description.insert("kind".into(), crate::snapshot::matrix::sidecar::MARK.into());
     description.insert("file".into(), path.file_name().and_then(|f| f.to_str()).unwrap_or_default().into());
     description.insert("n".into(), n.into());
     description.insert("order".into(), "row-major, symmetric".into());

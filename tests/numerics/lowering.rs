@@ -71,7 +71,7 @@ fn open<'t>(model: &OnnxModel, y: Option<Array>, loss: &LossSpec, threads: &'t T
 }
 
 fn refusal(model: &OnnxModel, y: Option<Array>, loss: &LossSpec) -> Error {
-    open(model, y, loss, &Threads::new(1).unwrap()).err().expect("a refusal")
+    open(model, y, loss, &Threads::new(1).unwrap()).expect_err("a refusal")
 }
 
 /// Outputs of the linear model, [4][3].

@@ -112,7 +112,8 @@ fn kappa_eff_enters_once() {
 #[test]
 fn out_of_domain_is_no_number() {
     let catalog = catalog();
-    let cases: [(&str, &str, &[(&str, f64)], &str); 8] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, f64)], &'a str);
+    let cases: [Case<'_>; 8] = [
         ("jennings2023", "queries", &[("kappa", 3.4), ("eps", 0.1)], "sqrt(12)"),
         ("jennings2023", "queries", &[("kappa", 10.0), ("eps", 0.25)], "0.24"),
         ("costa2026", "queries", &[("kappa", 2e6), ("eps", 0.1)], "1e6"),
