@@ -59,6 +59,7 @@ mod scope;
 mod simplify;
 mod slope;
 mod span;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -8,23 +8,26 @@ use super::function::{Binary, Function, Reduction, Relation, maximum, minimum};
 use super::graph::Builder;
 use super::kernel;
 use super::machine::{MAX_STEPS, MAX_TERMS};
-use super::program::{self, Loop, One, Program, Register, Step, Two};
+use super::program::{self, Known, Loop, One, Program, Register, Step, Two};
 use super::span::{EvalError, EvalErrorKind};
+use super::tape::{Registers, Tape};
 
-/// Points that are evaluated together: small enough for the cache, large enough to hide the dispatch.
-const LANES: usize = 256;
+/// Points that are evaluated together: registers that fit the nearest cache, large enough to hide the dispatch.
+const LANES: usize = 128;
 
 /// Several formulas compiled together; common parts are computed once. Values equal those of [`Expr::evaluate`] bit
 /// for bit.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     program: Program,
+    /// The program for single points, where it is short and without sums.
+    tape: Option<Tape>,
     formulas: Vec<Expr>,
     variables: Vec<String>,
 }
 
 /// The values of several formulas at many points; a point outside a formula's reach has none.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Values {
     /// NaN where there is no value; never handed out.
     columns: Vec<Vec<f64>>,
@@ -59,9 +62,14 @@ impl Values {
 #[derive(Debug)]
 pub struct Evaluator<'c> {
     compiled: &'c Compiled,
-    registers: Vec<f64>,
-    progress: Progress,
+    working: Working<'c>,
     outputs: Vec<f64>,
+}
+
+#[derive(Debug)]
+enum Working<'c> {
+    Short(&'c Tape, Box<Registers>),
+    Long(Vec<f64>, Progress),
 }
 
 impl Compiled {
@@ -86,19 +94,27 @@ impl Compiled {
             .map(|formula| builder.import(&formula.graph, None, |_, _| None).last().copied().unwrap_or_default())
             .collect();
         let (graph, roots) = builder.finish_all(&roots);
-        let program = program::compile(&graph, &roots, |name| variables.iter().position(|v| *v == name));
+        let position = |name: &str| variables.iter().position(|v| *v == name);
+        let known = Known::new(&graph);
+        let tape = Tape::new(&graph, &roots, &known, position);
+        let program = program::compile(&graph, &roots, known, position);
         let variables = variables.iter().map(|v| v.to_string()).collect();
-        Ok(Compiled { program, formulas: formulas.to_vec(), variables })
+        Ok(Compiled { program, tape, formulas: formulas.to_vec(), variables })
     }
 
     /// Working memory for evaluations at single points.
     pub fn evaluator(&self) -> Evaluator<'_> {
-        let mut registers = vec![0.0; self.program.registers];
-        for &(register, value) in &self.program.constants {
-            registers[register as usize] = value;
-        }
-        let outputs = vec![0.0; self.program.outputs.len()];
-        Evaluator { compiled: self, registers, progress: Progress::new(&self.program), outputs }
+        let working = match &self.tape {
+            Some(tape) => Working::Short(tape, tape.start.clone()),
+            None => {
+                let mut registers = vec![0.0; self.program.registers];
+                for &(register, value) in &self.program.constants {
+                    registers[register as usize] = value;
+                }
+                Working::Long(registers, Progress::new(&self.program))
+            }
+        };
+        Evaluator { compiled: self, working, outputs: vec![0.0; self.program.outputs.len()] }
     }
 
     /// The values at one point.
@@ -119,12 +135,29 @@ impl Compiled {
     /// # Errors
     /// When there is not one column for each variable, or their lengths differ.
     pub fn eval_many(&self, columns: &[&[f64]]) -> Result<Values, EvalError> {
+        let mut values = Values::default();
+        self.eval_many_into(columns, &mut values)?;
+        Ok(values)
+    }
+
+    /// [`Compiled::eval_many`] into the memory of earlier values: fresh pages for a million points cost as much as
+    /// their arithmetic.
+    ///
+    /// # Errors
+    /// As for [`Compiled::eval_many`]; `values` stays as it was.
+    pub fn eval_many_into(&self, columns: &[&[f64]], values: &mut Values) -> Result<(), EvalError> {
         let rows = columns.first().map_or(1, |column| column.len());
         if columns.len() != self.variables.len() || columns.iter().any(|column| column.len() != rows) {
             return Err(self.shape_error(columns.len()));
         }
         let outputs = self.program.outputs.len();
-        let mut values = Values { columns: vec![Vec::with_capacity(rows); outputs], missing: vec![0; outputs] };
+        values.columns.resize_with(outputs, Vec::new);
+        for column in &mut values.columns {
+            column.clear();
+            column.reserve(rows);
+        }
+        values.missing.clear();
+        values.missing.resize(outputs, 0);
         let mut block = Block::new(&self.program);
         let arch = pulp::Arch::new();
         let mut start = 0;
@@ -141,7 +174,7 @@ impl Compiled {
             }
             start += count;
         }
-        Ok(values)
+        Ok(())
     }
 
     fn shape_error(&self, given: usize) -> EvalError {
@@ -169,17 +202,35 @@ impl Evaluator<'_> {
     /// # Errors
     /// As for [`Compiled::eval_one`].
     pub fn eval(&mut self, values: &[f64]) -> Result<&[f64], EvalError> {
-        let program = &self.compiled.program;
-        if values.len() != self.compiled.variables.len() {
-            return Err(self.compiled.shape_error(values.len()));
+        let compiled = self.compiled;
+        if values.len() != compiled.variables.len() {
+            return Err(compiled.shape_error(values.len()));
         }
-        for &(position, register) in &program.inputs {
-            self.registers[register as usize] = values[position];
+        match &mut self.working {
+            Working::Short(tape, registers) => {
+                for &(position, register) in &tape.inputs {
+                    registers[usize::from(register)] = values[position];
+                }
+                tape.run(registers);
+                for (output, &register) in self.outputs.iter_mut().zip(&tape.outputs) {
+                    *output = registers[usize::from(register)];
+                }
+            }
+            Working::Long(registers, progress) => {
+                let program = &compiled.program;
+                for &(position, register) in &program.inputs {
+                    registers[register as usize] = values[position];
+                }
+                run_point(&program.steps, &mut Point(registers), progress);
+                for (output, &register) in self.outputs.iter_mut().zip(&program.outputs) {
+                    *output = registers[register as usize];
+                }
+            }
         }
-        run_point(&program.steps, &mut Point(&mut self.registers), &mut self.progress);
-        for (output, &register) in program.outputs.iter().enumerate() {
-            let value = self.registers[register as usize];
-            self.outputs[output] = if value.is_finite() { value } else { self.compiled.reason(output, values)? };
+        for (formula, output) in self.outputs.iter_mut().enumerate() {
+            if !output.is_finite() {
+                *output = compiled.reason(formula, values)?;
+            }
         }
         Ok(&self.outputs)
     }
@@ -232,28 +283,34 @@ impl Lane for Column<'_> {
 }
 
 #[inline(always)]
-fn guard(x: f64) -> f64 {
+pub(super) fn guard(x: f64) -> f64 {
     x + (x - x)
 }
 
+/// a / b; NaN when b is infinite.
 #[inline(always)]
-fn compare(op: Relation, a: f64, b: f64) -> f64 {
+pub(super) fn quotient(a: f64, b: f64) -> f64 {
+    a / b + (b - b)
+}
+
+#[inline(always)]
+pub(super) fn compare(op: Relation, a: f64, b: f64) -> f64 {
     let truth = if op.holds(a, b) { 1.0 } else { 0.0 };
     truth + ((a - a) + (b - b))
 }
 
 #[inline(always)]
-fn both(a: f64, b: f64) -> f64 {
+pub(super) fn both(a: f64, b: f64) -> f64 {
     if a == 1.0 { b } else { a }
 }
 
 #[inline(always)]
-fn any(a: f64, b: f64) -> f64 {
+pub(super) fn any(a: f64, b: f64) -> f64 {
     if a == 0.0 { b } else { a }
 }
 
 #[inline(always)]
-fn select(c: f64, a: f64, b: f64) -> f64 {
+pub(super) fn select(c: f64, a: f64, b: f64) -> f64 {
     let chosen = if c == 1.0 { a } else { b };
     if c.is_nan() { c } else { chosen }
 }
@@ -266,8 +323,9 @@ fn one(op: One, x: f64) -> f64 {
         One::Square => x * x,
         One::Cube => x * x * x,
         One::Fourth => (x * x) * (x * x),
-        One::Inverse => 1.0 / x,
-        One::InverseSquare => 1.0 / (x * x),
+        One::Inverse => quotient(1.0, x),
+        One::InverseSquare => 1.0 / (x * x) + (x - x),
+        One::Third => kernel::third_power(x),
         One::Power(exponent) => exponent.power(x),
         One::Call(function) => function.value(x),
     }
@@ -278,7 +336,7 @@ fn two(op: Two, a: f64, b: f64) -> f64 {
         Two::Binary(Binary::Add) => a + b,
         Two::Binary(Binary::Sub) => a - b,
         Two::Binary(Binary::Mul) => a * b,
-        Two::Binary(Binary::Div) => a / b,
+        Two::Binary(Binary::Div) => quotient(a, b),
         Two::Binary(Binary::Pow) => kernel::power(a, b),
         Two::Binary(Binary::Min) => minimum(a, b),
         Two::Binary(Binary::Max) => maximum(a, b),
@@ -423,8 +481,9 @@ fn column_one(op: One, target: &mut [f64; LANES], a: &[f64; LANES], count: usize
         One::Square => map(target, a, |x| x * x),
         One::Cube => map(target, a, |x| x * x * x),
         One::Fourth => map(target, a, |x| (x * x) * (x * x)),
-        One::Inverse => map(target, a, |x| 1.0 / x),
-        One::InverseSquare => map(target, a, |x| 1.0 / (x * x)),
+        One::Inverse => map(target, a, |x| quotient(1.0, x)),
+        One::InverseSquare => map(target, a, |x| 1.0 / (x * x) + (x - x)),
+        One::Third => map(target, a, kernel::third_power),
         // A closure this large would not be inlined, and so not be vectorised.
         One::Power(exponent) => {
             for (t, a) in target.iter_mut().zip(a) {
@@ -452,7 +511,7 @@ fn column_two(op: Two, target: &mut [f64; LANES], a: &[f64; LANES], b: &[f64; LA
         Two::Binary(Binary::Add) => zip(target, a, b, |x, y| x + y),
         Two::Binary(Binary::Sub) => zip(target, a, b, |x, y| x - y),
         Two::Binary(Binary::Mul) => zip(target, a, b, |x, y| x * y),
-        Two::Binary(Binary::Div) => zip(target, a, b, |x, y| x / y),
+        Two::Binary(Binary::Div) => zip(target, a, b, quotient),
         Two::Binary(Binary::Min) => zip(target, a, b, minimum),
         Two::Binary(Binary::Max) => zip(target, a, b, maximum),
         Two::Compare(Relation::Less) => zip(target, a, b, |x, y| compare(Relation::Less, x, y)),
