@@ -3,13 +3,16 @@
 //! Finding the next operation costs as much as a multiplication, and products and sums are most of a cost formula.
 //! So they are all one step, a·b + c·d, which one predictable branch finds: a·b is a·b + (−0)·1 and a + c is
 //! a·1 + c·1, both exactly. Registers are bytes and are never checked. Formulas with sums over an index, or with too
-//! many nodes, are run by `compiled.rs` instead.
+//! many nodes, are run by `steps.rs` instead.
 
-use super::compiled::{any, both, compare, guard, quotient, select};
+// x − x is NaN exactly where x is not finite.
+#![allow(clippy::eq_op)]
+
 use super::function::{Binary, Function, Relation, maximum, minimum};
 use super::graph::{Graph, Id, Node};
 use super::kernel::{self, Exponent};
 use super::program::Known;
+use super::steps::{any, both, compare, guard, quotient, select};
 
 /// The registers of a point.
 pub(super) type Registers = [f64; 256];

@@ -90,6 +90,20 @@ fn cost_along_sweeps() {
     );
 }
 
+/// A long sweep takes time in proportion to its points.
+#[test]
+fn long_sweeps_are_not_quadratic() {
+    let seconds = |points: u32| {
+        let sweep = format!("n=4:1e8:log:{points}");
+        let start = std::time::Instant::now();
+        let output = run(&["cost", "ldlt", "--sweep", &sweep, "--format", "csv"]);
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1 + 3 * points as usize);
+        start.elapsed().as_secs_f64()
+    };
+    let (few, many) = (seconds(2_000), seconds(16_000));
+    assert!(many < 24.0 * few + 1.0, "{few} s and {many} s");
+}
+
 #[test]
 fn strict_makes_an_out_of_domain_point_exit_2() {
     let point = ["cost", "costa2026", "--set", "kappa=1e7", "--set", "eps=1e-3"];
