@@ -263,9 +263,6 @@ pub fn options(report: &Report) -> Vec<(String, String)> {
 
 /// What was simulated, what the runs say about the formulas, what was skipped and why.
 pub fn simulation(report: &Report) -> SimulationView {
-    let simulated = report.cases.iter().filter(|c| !c.simulation.is_empty()).count();
-    let rows = || report.cases.iter().flat_map(|c| &c.simulation);
-    let (claims, failed) = (rows().count(), rows().filter(|r| !r.passed).count());
     let mut skipped: Vec<(String, String)> = Vec::new();
     for case in &report.cases {
         let Some(why) = &case.simulation_skipped else { continue };
@@ -277,16 +274,6 @@ pub fn simulation(report: &Report) -> SimulationView {
             None => skipped.push((case.measurement.id.clone(), why.clone())),
         }
     }
-    let sentence = if claims == 0 && skipped.is_empty() {
-        String::new()
-    } else {
-        let verdict = match failed {
-            0 => "every one held".to_string(),
-            n => format!("{n} FAILED"),
-        };
-        let outcome = if claims == 0 { String::new() } else { format!(": {claims} claims were run, {verdict}") };
-        format!("{simulated} of {} cases were simulated{outcome}.", report.cases.len())
-    };
     let calibration = report
         .calibration
         .iter()
@@ -300,5 +287,5 @@ pub fn simulation(report: &Report) -> SimulationView {
             ]
         })
         .collect();
-    SimulationView { sentence, calibration, skipped }
+    SimulationView { sentence: words::simulated(report), calibration, skipped }
 }
