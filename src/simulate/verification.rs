@@ -214,8 +214,14 @@ fn row(
         ));
         (error, probability) = (noisy.error, noisy.probability);
     }
-    if let super::Spectrum::Lanczos { of, nodes } = instance.spectrum {
-        notes.push(format!("Lanczos measure of {nodes} nodes in place of {of} eigenvalues"));
+    match instance.spectrum {
+        super::Spectrum::Lanczos { of, nodes } => {
+            notes.push(format!("Lanczos measure of {nodes} nodes in place of {of} eigenvalues"));
+        }
+        super::Spectrum::Joined { of } if instance.nodes.len() < of => {
+            notes.push(format!("{} nodes: equal eigenvalues of {of} joined", instance.nodes.len()));
+        }
+        _ => {}
     }
     SimulationRow {
         model: model_id.to_owned(),

@@ -31,6 +31,10 @@ pub fn text(report: &Report, out: &Path) -> String {
     let mut text = words::headline(report).sentence;
     text.push_str("\n\n");
     text.push_str(&table(report).aligned());
+    let simulated = words::simulated(report);
+    if !simulated.is_empty() {
+        text.push_str(&format!("\n{simulated}\n"));
+    }
     text.push_str(&format!("\nreport: {}\n", out.join("report.html").display()));
     text
 }
