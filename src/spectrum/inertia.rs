@@ -127,26 +127,6 @@ impl Factorization {
         signs
     }
 
-    /// ln|det(A + shift·I)|; −∞ when a pivot is exactly zero.
-    pub fn ln_abs_determinant(&self) -> f64 {
-        let n = self.below.len();
-        let mut sum = -(n as f64) * f64::from(self.exponent) * std::f64::consts::LN_2;
-        let mut i = 0;
-        while i < n {
-            let b = self.below[i];
-            if b == 0.0 || i + 1 == n {
-                sum += self.factor[(i, i)].abs().ln();
-                i += 1;
-            } else {
-                // divided by the off-diagonal entry, so that the block's determinant cannot overflow
-                let (p, q) = (self.factor[(i, i)] / b, self.factor[(i + 1, i + 1)] / b);
-                sum += (p * q - 1.0).abs().ln() + 2.0 * b.abs().ln();
-                i += 2;
-            }
-        }
-        sum
-    }
-
     /// Solves (A + shift·I) x = b in place; the result is not finite when a pivot is exactly zero.
     pub fn solve(&self, b: &mut [f64]) {
         let n = self.below.len();
@@ -165,6 +145,26 @@ impl Factorization {
             MemStack::new(&mut memory),
         );
         b.iter_mut().for_each(|x| *x = times_pow2(*x, self.exponent));
+    }
+
+    /// ln|det(A + shift·I)|; −∞ when a pivot is exactly zero.
+    pub fn ln_abs_determinant(&self) -> f64 {
+        let n = self.below.len();
+        let mut sum = -(n as f64) * f64::from(self.exponent) * std::f64::consts::LN_2;
+        let mut i = 0;
+        while i < n {
+            let b = self.below[i];
+            if b == 0.0 || i + 1 == n {
+                sum += self.factor[(i, i)].abs().ln();
+                i += 1;
+            } else {
+                // divided by the off-diagonal entry, so that the block's determinant cannot overflow
+                let (p, q) = (self.factor[(i, i)] / b, self.factor[(i + 1, i + 1)] / b);
+                sum += (p * q - 1.0).abs().ln() + 2.0 * b.abs().ln();
+                i += 2;
+            }
+        }
+        sum
     }
 
     /// Measured backward error ‖P(A + shift·I)Pᵀ − LBLᵀ‖_F.
