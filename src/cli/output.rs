@@ -197,6 +197,7 @@ impl Table {
         String::from_utf8(bytes).map_err(|e| bad(&e))
     }
 
+    /// As a Markdown table, every digit.
     pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let clean = |text: String| text.replace('|', "\\|").replace('\n', " ");
