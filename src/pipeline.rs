@@ -17,6 +17,7 @@
 //! | [`inspection`] | what `inspect` tells |
 //! | [`tables`] | cost tables for regression |
 //! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
+//! | [`training`] | run directories made |
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
@@ -40,6 +41,7 @@ pub mod stored;
 pub mod survey;
 pub mod systems;
 pub mod tables;
+pub mod training;
 pub mod verification;
 
 pub use analysis::analyze;

@@ -135,6 +135,8 @@ pub enum Command {
     Explain(super::explain::ExplainArgs),
     /// Run the circuit behind a model on one case, count its queries, measure its error.
     Simulate(super::simulate::SimulateArgs),
+    /// Train a small network into a run directory.
+    Train(super::train::TrainArgs),
     /// The modelled costs as one stable table.
     Table(super::table::TableArgs),
     /// Modelled costs against a baseline: exit 1 when one moved.
