@@ -27,6 +27,7 @@ pub mod schedule;
 pub mod schema;
 pub mod simulate;
 pub mod table;
+pub mod train;
 pub mod values;
 
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Explain(args) => explain::run(args, &io),
         Command::Plot(args) => plot::run(args, &io),
         Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
+        Command::Train(args) => train::run(args, &io),
         Command::Reproduce(args) => reproduce::run(args, &io),
         Command::Schedule(args) => schedule::run(args.with_defaults(&file)?, &io),
         Command::Table(args) => table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io),

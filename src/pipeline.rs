@@ -17,6 +17,7 @@
 //! | [`inspection`] | what `inspect` tells |
 //! | [`tables`] | cost tables for regression |
 //! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
+//! | [`training`] | run directories made |
 //! | [`scheduling`], [`first_order`], [`schedule_report`] | a run directory under the scheduler's policies |
 //! | [`reproduction`] | the claims of the paper replayed |
 //! | [`progress`] | how far a long run is |
@@ -46,6 +47,7 @@ pub mod stored;
 pub mod survey;
 pub mod systems;
 pub mod tables;
+pub mod training;
 pub mod verification;
 
 pub use analysis::analyze;

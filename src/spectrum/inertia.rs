@@ -127,6 +127,30 @@ impl Factorization {
         signs
     }
 
+    /// Smallest over largest |eigenvalue| of the pivot blocks of B: near the unit roundoff the matrix is singular to
+    /// working precision.
+    pub fn pivot_ratio(&self) -> f64 {
+        let n = self.below.len();
+        let (mut low, mut high) = (f64::INFINITY, 0.0f64);
+        let mut i = 0;
+        while i < n {
+            let (p, b) = (self.factor[(i, i)], self.below[i]);
+            if b == 0.0 || i + 1 == n {
+                (low, high) = (low.min(p.abs()), high.max(p.abs()));
+                i += 1;
+                continue;
+            }
+            let q = self.factor[(i + 1, i + 1)];
+            let (mean, half) = ((p + q) / 2.0, ((p - q) / 2.0).hypot(b));
+            let large = mean.abs() + half;
+            // the product of the eigenvalues is the determinant
+            let small = if large > 0.0 { (p * (q / large) - b * (b / large)).abs() } else { 0.0 };
+            (low, high) = (low.min(small), high.max(large));
+            i += 2;
+        }
+        if high > 0.0 { low / high } else { f64::from(u8::from(n == 0)) }
+    }
+
     /// Solves (A + shift·I) x = b in place; the result is not finite when a pivot is exactly zero.
     pub fn solve(&self, b: &mut [f64]) {
         let n = self.below.len();
