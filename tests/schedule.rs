@@ -3,4 +3,5 @@
 mod command;
 mod estimators;
 mod prices;
+mod reproduction;
 mod savings;

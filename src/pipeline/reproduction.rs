@@ -55,15 +55,24 @@ pub struct Order {
 /// # Errors
 /// Data that cannot be read (exit 3 or 6), faulty model files, what training meets.
 pub fn q_newton(order: &Order, threads: &Threads, progress: &dyn Progress) -> Result<Dossier> {
+    let data = order.data.as_deref().unwrap_or("digits");
+    let sizes = Sizes::new(order.quick, data, inputs(data)?, order.seed);
+    of_sizes(&sizes, order, threads, progress)
+}
+
+/// The same at sizes of one's own.
+///
+/// # Errors
+/// As [`q_newton`].
+pub fn of_sizes(sizes: &Sizes, order: &Order, threads: &Threads, progress: &dyn Progress) -> Result<Dossier> {
     let catalog = catalog::load(order.models.as_deref())?;
     let hardware = machine(&catalog, order.hardware.as_deref())?;
     let data = order.data.as_deref().unwrap_or("digits");
-    let sizes = Sizes::new(order.quick, data, inputs(data)?, order.seed);
     let kept = match &order.checkpoints {
         Some(folder) => Checkpoints::in_folder(folder)?,
         None => Checkpoints::none(),
     };
-    let measured = stages::measure(&sizes, &kept, threads, progress)?;
+    let measured = stages::measure(sizes, &kept, threads, progress)?;
     progress.update(1.0, "prices");
     let prices = price(&measured, &hardware, &catalog)?;
     // Shown where the two sides are even: elsewhere every cell looks alike.
@@ -94,7 +103,7 @@ pub fn q_newton(order: &Order, threads: &Threads, progress: &dyn Progress) -> Re
             hardware: vec![hardware],
             options,
         },
-        sections: sections::sections(&sizes, &measured, &prices, &strip),
+        sections: sections::sections(sizes, &measured, &prices, &strip),
         claims,
         notes: vec![
             "Every time here is modelled: operations counted on real systems, divided by a machine's rate. Nothing ran on a quantum \
@@ -102,7 +111,7 @@ pub fn q_newton(order: &Order, threads: &Threads, progress: &dyn Progress) -> Re
                 .into(),
             "Left out because this build does not have them yet: the scenarios end-to-end and fault-tolerant.".into(),
         ],
-        data: serde_json::to_value(&sizes).unwrap_or_default(),
+        data: serde_json::to_value(sizes).unwrap_or_default(),
     })
 }
 

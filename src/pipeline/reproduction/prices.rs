@@ -1,12 +1,13 @@
 //! The trainings priced: the same solves in every scenario, against the paper's rival and the honest ones.
 
 use super::probe::Solved;
-use super::stages::{FirstOrder, Seen};
+use super::stages::Seen;
 use crate::catalog::{Catalog, Point, Spread};
 use crate::cost::Scenario;
 use crate::error::Result;
+use crate::pipeline::first_order::{FirstOrder, trained_row};
 use crate::schedule::{
-    Estimator, Label, PolicyRow, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject, timeline,
+    Estimator, Label, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject, timeline,
 };
 
 /// One pair of sides in one scenario.
@@ -115,25 +116,8 @@ pub fn scheduled(
     let mut steps: Vec<u64> = seen.solved.iter().map(|s| s.step).collect();
     steps.dedup();
     let run = Run { steps: steps.len() as u64, final_loss: seen.final_loss() };
-    let rows = first.iter().map(|f| first_row(f, seen, scheduler.pricing())).collect();
+    let rows = first.iter().map(|f| trained_row(f, seen.gradient_flops, seen.parameters, scheduler.pricing())).collect();
     timeline(&solves, run, rows, scheduler.pricing(), &Estimator::Factored.to_string())
-}
-
-fn first_row(f: &FirstOrder, seen: &Seen, pricing: &Pricing<'_>) -> PolicyRow {
-    let update = if f.id == "adam" { 14.0 } else { 2.0 };
-    let each = pricing.work(seen.gradient_flops + update * seen.parameters as f64, 0.0);
-    let seconds = f.updates.map(|n| n as f64 * each);
-    PolicyRow {
-        id: f.id.clone(),
-        seconds,
-        overhead_seconds: seconds.map(|_| 0.0),
-        steps: f.updates,
-        final_loss: f.loss,
-        why: match f.updates {
-            Some(n) => format!("learning rate {}: the loss of the schedule after {n} updates", f.rate),
-            None => format!("no learning rate tried comes to the loss of the schedule; {} comes nearest", f.rate),
-        },
-    }
 }
 
 /// Gates that a training takes in the paper's form, all solves sent to the quantum solver: seconds over gate time.

@@ -8,12 +8,9 @@ use crate::curvature::Network;
 use crate::error::Result;
 use crate::measurement::Measurement;
 use crate::parallel::Threads;
+use crate::pipeline::first_order::{FIRST_ORDER, FirstOrder, fastest};
 use crate::train::observer::Observer;
-use crate::train::{Problem, Request, Trainer, Unobserved};
-
-/// Learning rates of SGD and Adam that are tried; the one with the fewest updates counts.
-const SGD_RATES: [f64; 3] = [0.03, 0.1, 0.3];
-const ADAM_RATES: [f64; 3] = [1e-3, 5e-3, 2e-2];
+use crate::train::{Problem, Request, Trainer};
 
 /// A training with what was seen of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -51,19 +48,6 @@ impl Seen {
         let size = |s: &&Solved| s.value("n").unwrap_or(0.0);
         self.solved.iter().max_by(|a, b| size(a).total_cmp(&size(b))).map(|s| s.block.as_str())
     }
-}
-
-/// SGD or Adam to a loss.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct FirstOrder {
-    /// `sgd` or `adam`.
-    pub id: String,
-    /// Learning rate.
-    pub rate: f64,
-    /// Updates until the loss was reached.
-    pub updates: Option<u64>,
-    /// The lowest loss; absent where not even the start has one.
-    pub loss: Option<f64>,
 }
 
 fn request(t: &Training, optimizer: &str) -> Request {
@@ -134,46 +118,8 @@ fn gradient_flops(problem: &Problem) -> Result<f64> {
 /// # Errors
 /// As [`train`].
 pub fn first_order(t: &Training, target: f64, most: u64, threads: &Threads) -> Result<Vec<FirstOrder>> {
-    let mut rows = Vec::new();
-    for (id, rates) in [("sgd", SGD_RATES), ("adam", ADAM_RATES)] {
-        let mut best: Option<FirstOrder> = None;
-        for rate in rates {
-            let cap = best.as_ref().and_then(|b| b.updates).unwrap_or(most);
-            let found = to_loss(t, id, rate, target, cap, threads)?;
-            let better = best.as_ref().is_none_or(|b| match (found.updates, b.updates) {
-                (Some(a), Some(b)) => a < b,
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (None, None) => found.loss.unwrap_or(f64::INFINITY) < b.loss.unwrap_or(f64::INFINITY),
-            });
-            if better {
-                best = Some(found);
-            }
-        }
-        rows.extend(best);
-    }
-    Ok(rows)
-}
-
-fn to_loss(t: &Training, id: &str, rate: f64, target: f64, cap: u64, threads: &Threads) -> Result<FirstOrder> {
-    let request = Request { lr: Some(rate), steps: cap, ..request(t, id) };
-    let problem = request.problem()?;
-    let parameters = problem.start.iter().map(|(_, a)| a.len()).sum();
-    let config = request.config(parameters, None)?;
-    let mut trainer = Trainer::new(problem, config, threads)?;
-    let mut row = FirstOrder { id: id.into(), rate, updates: None, loss: None };
-    for step in 0..=cap {
-        let Ok(now) = trainer.evaluate() else { break };
-        row.loss = Some(row.loss.map_or(now.loss, |l| l.min(now.loss)));
-        if now.loss <= target {
-            row.updates = Some(step);
-            break;
-        }
-        if step < cap && trainer.advance(&mut Unobserved).is_err() {
-            break;
-        }
-    }
-    Ok(row)
+    let problem = request(t, "sgd").problem()?;
+    FIRST_ORDER.iter().map(|id| fastest(&problem, id, target, most, threads)).collect()
 }
 
 /// Everything that was measured.
