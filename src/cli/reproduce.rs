@@ -89,7 +89,12 @@ fn beside(out: &Path) -> PathBuf {
 fn table(dossier: &Dossier) -> Table {
     let mut table = Table::new(&["claim", "verdict", "under", "measured"]);
     for c in &dossier.claims {
-        table.push(vec![c.claim.clone().into(), c.verdict.word().into(), c.under.clone().into(), c.measured.clone().into()]);
+        table.push(vec![
+            c.claim.clone().into(),
+            c.verdict.word().into(),
+            c.under.clone().into(),
+            c.measured.clone().into(),
+        ]);
     }
     table
 }
@@ -97,7 +102,8 @@ fn table(dossier: &Dossier) -> Table {
 fn text(dossier: &Dossier, out: &Path) -> String {
     let mut short = Table::new(&["claim", "verdict"]);
     for c in &dossier.claims {
-        let verdict = if c.under.is_empty() { c.verdict.word().to_string() } else { format!("{} {}", c.verdict.word(), c.under) };
+        let verdict =
+            if c.under.is_empty() { c.verdict.word().to_string() } else { format!("{} {}", c.verdict.word(), c.under) };
         short.push(vec![c.claim.clone().into(), verdict.into()]);
     }
     format!("{}\n\n{}\n{}\n", dossier.lead, short.aligned(), out.join("report.html").display())

@@ -128,8 +128,21 @@ fn policies(s: &Schedule) -> Table {
 
 fn solves(s: &Schedule) -> Table {
     let mut table = Table::new(&[
-        "step", "snapshot", "block", "n", "kappa", "kappa_estimate", "d", "eps", "quantum", "quantum_seconds", "classical",
-        "classical_seconds", "choice", "break_even_gate_time", "why",
+        "step",
+        "snapshot",
+        "block",
+        "n",
+        "kappa",
+        "kappa_estimate",
+        "d",
+        "eps",
+        "quantum",
+        "quantum_seconds",
+        "classical",
+        "classical_seconds",
+        "choice",
+        "break_even_gate_time",
+        "why",
     ]);
     for (d, b) in s.solves.iter().zip(&s.break_even) {
         table.push(vec![
@@ -170,11 +183,16 @@ fn text(s: &Schedule) -> String {
         };
         let _ = writeln!(out, "  {:>2.0} %, {paid}: {at}", 100.0 * row.saving);
     }
-    let mut short = Table::new(&["step", "block", "n", "kappa", "d", "quantum [s]", "classical [s]", "choice", "even at [s]"]);
+    let mut short =
+        Table::new(&["step", "block", "n", "kappa", "d", "quantum [s]", "classical [s]", "choice", "even at [s]"]);
     const MOST: usize = 60;
     for (d, b) in s.solves.iter().zip(&s.break_even).take(MOST) {
         short.push(vec![
-            if d.label.snapshot.is_empty() { d.label.step.map_or(Cell::Empty, |s| (s as f64).into()) } else { d.label.snapshot.clone().into() },
+            if d.label.snapshot.is_empty() {
+                d.label.step.map_or(Cell::Empty, |s| (s as f64).into())
+            } else {
+                d.label.snapshot.clone().into()
+            },
             d.label.block.clone().into(),
             d.n.into(),
             d.kappa.into(),

@@ -75,12 +75,7 @@ pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> R
 ///
 /// # Errors
 /// As [`measure_all`], and whatever `see` meets.
-pub fn measure_all_seeing(
-    plan: &Plan,
-    threads: &Threads,
-    progress: &dyn Progress,
-    see: See<'_>,
-) -> Result<Measured> {
+pub fn measure_all_seeing(plan: &Plan, threads: &Threads, progress: &dyn Progress, see: See<'_>) -> Result<Measured> {
     let jobs = jobs(open(plan)?, plan)?;
     let limit = plan.max_memory.or_else(memory::available);
     let mut total = 0.0;

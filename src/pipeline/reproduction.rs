@@ -127,15 +127,20 @@ pub fn finished(order: &Order) {
 fn machine(catalog: &Catalog, id: Option<&str>) -> Result<String> {
     let machine = match id {
         Some(id) => catalog.machine(id)?,
-        None => catalog
-            .machines(&[])?
-            .into_iter()
-            .find(|h| h.kind == HardwareKind::Classical)
-            .ok_or_else(|| Error::usage("reproduction::hardware", "--hardware", "no classical machine", "name one"))?,
+        None => {
+            catalog.machines(&[])?.into_iter().find(|h| h.kind == HardwareKind::Classical).ok_or_else(|| {
+                Error::usage("reproduction::hardware", "--hardware", "no classical machine", "name one")
+            })?
+        }
     };
     if machine.kind != HardwareKind::Classical {
         let what = format!("`{}` is no classical machine", machine.id);
-        return Err(Error::usage("reproduction::hardware", "--hardware", what, "gate times are swept; name a100 or your own"));
+        return Err(Error::usage(
+            "reproduction::hardware",
+            "--hardware",
+            what,
+            "gate times are swept; name a100 or your own",
+        ));
     }
     Ok(machine.id.clone())
 }
@@ -170,13 +175,18 @@ fn price(m: &stages::Measured, hardware: &str, catalog: &Catalog) -> Result<Pric
     for pair in PAIRS {
         run.push(scheduled(&m.run, &m.first_order, pair, hardware, gate_time, catalog)?);
     }
-    let sweep = |list: &[(f64, stages::Seen)]| list.iter().map(|(x, s)| Ok((*x, of(s, 0)?))).collect::<Result<Vec<_>>>();
+    let sweep =
+        |list: &[(f64, stages::Seen)]| list.iter().map(|(x, s)| Ok((*x, of(s, 0)?))).collect::<Result<Vec<_>>>();
     Ok(Prices {
         run,
         keeps: sweep(&m.keeps)?,
         etas: sweep(&m.etas)?,
         widths: m.widths.iter().map(|(h, s)| Ok((*h, of(s, 0)?, of(s, 1)?))).collect::<Result<Vec<_>>>()?,
-        families: m.families.iter().map(|(k, _, s)| Ok((k.clone(), of(s, 0)?, of(s, 1)?))).collect::<Result<Vec<_>>>()?,
+        families: m
+            .families
+            .iter()
+            .map(|(k, _, s)| Ok((k.clone(), of(s, 0)?, of(s, 1)?)))
+            .collect::<Result<Vec<_>>>()?,
     })
 }
 
@@ -196,7 +206,9 @@ fn lead(claims: &[Claim], p: &Prices) -> String {
     }
     let ninety = p.run.first().and_then(|s| gate_time_of(s, 0.9, false));
     let best = p.run.get(1).and_then(|s| gate_time_of(s, 0.9, false));
-    let speed = |t: Option<f64>| t.map_or("never".into(), |t| format!("at gates of {} s or shorter", crate::report::number::real(t)));
+    let speed = |t: Option<f64>| {
+        t.map_or("never".into(), |t| format!("at gates of {} s or shorter", crate::report::number::real(t)))
+    };
     format!(
         "Of {} claims: {}. The headline, 90 % less training time, needs the paper's own count and its own rival {}; against the best \
          classical rival {}.",

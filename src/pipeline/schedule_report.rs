@@ -69,7 +69,10 @@ pub fn sentence(s: &Schedule) -> String {
     });
     let level = |with: bool| s.savings.iter().find(|r| r.with_overhead == with && r.saving == 0.9);
     let ninety = level(false).map_or(String::new(), |row| match row.gate_time {
-        Some(t) => format!(" Nine tenths would be saved from gate times of {} s and below, deciding not counted.", number::real(t)),
+        Some(t) => format!(
+            " Nine tenths would be saved from gate times of {} s and below, deciding not counted.",
+            number::real(t)
+        ),
         None => format!(" Nine tenths: {}.", row.why),
     });
     format!(
@@ -102,7 +105,8 @@ pub fn policy_table(s: &Schedule, id: &str) -> DataTable {
 /// Savings as a table.
 pub fn saving_table(s: &Schedule, id: &str) -> DataTable {
     let columns = ["saving", "against", "deciding", "gate time [s]", "low [s]", "high [s]", "proof", "remark"];
-    let mut table = DataTable::new(id, "Gate times at which the schedule saves so much of the classical time", &columns);
+    let mut table =
+        DataTable::new(id, "Gate times at which the schedule saves so much of the classical time", &columns);
     for row in &s.savings {
         table.push(vec![
             format!("{} %", 100.0 * row.saving).into(),
@@ -120,8 +124,19 @@ pub fn saving_table(s: &Schedule, id: &str) -> DataTable {
 
 fn solve_table(s: &Schedule, id: &str) -> DataTable {
     let columns = [
-        "step", "snapshot", "block", "n", "κ", "κ estimated", "d", "ε", "quantum [s]", "classical [s]", "choice",
-        "breaks even at [s]", "why",
+        "step",
+        "snapshot",
+        "block",
+        "n",
+        "κ",
+        "κ estimated",
+        "d",
+        "ε",
+        "quantum [s]",
+        "classical [s]",
+        "choice",
+        "breaks even at [s]",
+        "why",
     ];
     let mut table = DataTable::new(id, "Every decision", &columns);
     table.folded = true;
@@ -214,7 +229,11 @@ pub fn gate_time_figure(s: &Schedule, name: &str) -> Picture {
 pub fn strip_figure(s: &Schedule, name: &str) -> Picture {
     let (mut rows, mut columns): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     let column = |d: &Decision| {
-        if d.label.snapshot.is_empty() { d.label.step.map_or(String::new(), |s| s.to_string()) } else { d.label.snapshot.clone() }
+        if d.label.snapshot.is_empty() {
+            d.label.step.map_or(String::new(), |s| s.to_string())
+        } else {
+            d.label.snapshot.clone()
+        }
     };
     for d in &s.solves {
         let name = format!("{} (N = {})", d.label.block, d.n);
@@ -232,7 +251,8 @@ pub fn strip_figure(s: &Schedule, name: &str) -> Picture {
         let at = rows.iter().position(|r| *r == name).zip(columns.iter().position(|c| *c == column(d)));
         if let Some(cell) = at.and_then(|(i, j)| cells.get_mut(i)?.get_mut(j)) {
             let decades = d.quantum_seconds.zip(d.classical_seconds).map(|(q, c)| (c / q).log10());
-            *cell = Some(StripCell { quantum: d.choice == Choice::Quantum, decades: decades.filter(|x| x.is_finite()) });
+            *cell =
+                Some(StripCell { quantum: d.choice == Choice::Quantum, decades: decades.filter(|x| x.is_finite()) });
         }
     }
     Picture {

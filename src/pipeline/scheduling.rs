@@ -172,12 +172,7 @@ pub fn schedule(plan: &Plan, asked: &Asked, threads: &Threads, progress: &dyn Pr
 
 fn label(case: &Measurement) -> Label {
     let block = case.scope.split_once(':').map_or(case.scope.as_str(), |(_, name)| name);
-    Label {
-        step: case.step,
-        block: block.to_string(),
-        snapshot: case.snapshot.clone(),
-        series: case.series.clone(),
-    }
+    Label { step: case.step, block: block.to_string(), snapshot: case.snapshot.clone(), series: case.series.clone() }
 }
 
 /// Measures every case and lets the estimator look at each matrix as it will be solved.
@@ -195,7 +190,8 @@ pub fn measure_and_estimate(
         if estimator == Estimator::Given {
             return Ok(());
         }
-        let rule = plan.damping.unwrap_or(if plan_is_matrix(id, &seen) { DampingRule::None } else { DampingRule::PAPER });
+        let rule =
+            plan.damping.unwrap_or(if plan_is_matrix(id, &seen) { DampingRule::None } else { DampingRule::PAPER });
         let one = match seen {
             Seen::Dense(h) => {
                 let solved = damped(pruned(h.clone(), plan.prune), rule, None, id, threads)?;

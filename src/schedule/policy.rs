@@ -70,7 +70,8 @@ pub fn policies(solves: &[Solve<'_>], run: Run, pricing: &Pricing<'_>) -> Result
             why: reason,
         }
     };
-    let classical = |s: &Solve<'_>| (s.decision.classical_seconds, "the classical model has no value there".to_string());
+    let classical =
+        |s: &Solve<'_>| (s.decision.classical_seconds, "the classical model has no value there".to_string());
     let quantum = |s: &Solve<'_>| (s.decision.quantum_seconds, why_not(s, pricing));
     let estimates: f64 = solves.iter().map(|s| s.decision.estimate_seconds).sum();
     let overhead: f64 = solves.iter().map(|s| s.decision.overhead_seconds()).sum();
@@ -80,13 +81,18 @@ pub fn policies(solves: &[Solve<'_>], run: Run, pricing: &Pricing<'_>) -> Result
         sum("q-newton", "the cheaper side by the estimated prices", overhead, &|s| {
             (s.decision.seconds(), "neither side has a price".to_string())
         }),
-        sum("q-newton-kappa", "the paper's rule: quantum up to an estimated κ of 1e4, else classical", estimates, &|s| {
-            let small = s.decision.kappa_estimate.is_some_and(|k| k <= KAPPA_LIMIT);
-            match s.decision.quantum_seconds.filter(|_| small) {
-                Some(seconds) => (Some(seconds), String::new()),
-                None => classical(s),
-            }
-        }),
+        sum(
+            "q-newton-kappa",
+            "the paper's rule: quantum up to an estimated κ of 1e4, else classical",
+            estimates,
+            &|s| {
+                let small = s.decision.kappa_estimate.is_some_and(|k| k <= KAPPA_LIMIT);
+                match s.decision.quantum_seconds.filter(|_| small) {
+                    Some(seconds) => (Some(seconds), String::new()),
+                    None => classical(s),
+                }
+            },
+        ),
         sum("oracle", "the cheaper side by the true prices, known for nothing", 0.0, &|s| {
             (cheaper(s.decision.quantum_seconds, s.decision.classical_seconds), "neither side has a price".to_string())
         }),

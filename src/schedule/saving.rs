@@ -30,7 +30,8 @@ impl Race {
     pub fn new(classical: f64, quantum: Cheapest) -> Self {
         // Every model of the catalogue counts operations and multiplies; the enclosures below prove what this finds.
         let at = |t: f64| quantum.value(t).map(|q| q / t);
-        let rate = at(1.0).filter(|r| [1e-20, 1e-9].iter().all(|t| at(*t).is_some_and(|x| (x / r - 1.0).abs() < 1e-12)));
+        let rate =
+            at(1.0).filter(|r| [1e-20, 1e-9].iter().all(|t| at(*t).is_some_and(|x| (x / r - 1.0).abs() < 1e-12)));
         Race { classical, quantum, rate }
     }
 

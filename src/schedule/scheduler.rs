@@ -12,7 +12,7 @@
 //! let hessian = faer::Mat::from_fn(64, 64, |i, j| if i == j { 1.0 + i as f64 } else { 0.01 });
 //! let decision = scheduler.consider(Label::new(0, "layers.0.weight"), hessian.as_ref(), 1e-2, faer::Par::Seq)?;
 //! assert_eq!(decision.choice, Choice::Classical);
-//! assert!(decision.why.contains("1.55"), "{}", decision.why);
+//! assert!(decision.why.starts_with("inverse"), "{}", decision.why);
 //! # Ok::<(), breakeven::error::Error>(())
 //! ```
 

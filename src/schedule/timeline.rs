@@ -135,13 +135,11 @@ fn break_even(subject: Subject<'_>, pricing: &Pricing<'_>) -> BreakEven {
 
 fn curves(solves: &[Solve<'_>], races: &[Race], rows: &[PolicyRow]) -> Vec<PolicyCurve> {
     let [low, high] = SWEEP;
-    let times: Vec<f64> =
-        (0..POINTS).map(|i| low * (high / low).powf(i as f64 / (POINTS - 1) as f64)).collect();
+    let times: Vec<f64> = (0..POINTS).map(|i| low * (high / low).powf(i as f64 / (POINTS - 1) as f64)).collect();
     let of = |id: &str| rows.iter().find(|r| r.id == id);
     let overhead = |id: &str| of(id).and_then(|r| r.overhead_seconds).unwrap_or(0.0);
     let whole = races.len() == solves.len();
-    let small: Vec<bool> =
-        solves.iter().map(|s| s.decision.kappa_estimate.is_some_and(|k| k <= KAPPA_LIMIT)).collect();
+    let small: Vec<bool> = solves.iter().map(|s| s.decision.kappa_estimate.is_some_and(|k| k <= KAPPA_LIMIT)).collect();
     let mut all = Vec::new();
     for row in rows {
         let value = |t: f64| -> Option<f64> {

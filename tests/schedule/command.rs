@@ -24,7 +24,8 @@ fn the_contract_of_the_json() {
     let found = json(&args);
     assert_eq!(found["gate_time"], 1e-9);
     let ids: Vec<&str> = found["policies"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
-    let all = ["sgd", "adam", "all-classical", "all-quantum", "q-newton", "q-newton-kappa", "oracle", "cg-hvp", "woodbury"];
+    let all =
+        ["sgd", "adam", "all-classical", "all-quantum", "q-newton", "q-newton-kappa", "oracle", "cg-hvp", "woodbury"];
     assert_eq!(ids, all);
     for p in found["policies"].as_array().unwrap() {
         for key in ["id", "seconds", "overhead_seconds", "steps", "final_loss"] {
@@ -46,7 +47,8 @@ fn the_contract_of_the_json() {
         let ratio = s["kappa_estimate"].as_f64().unwrap() / s["kappa"].as_f64().unwrap();
         assert!((ratio - 1.0).abs() < 1e-6, "{s}");
     }
-    let seconds = |id: &str| found["policies"].as_array().unwrap().iter().find(|p| p["id"] == id).unwrap()["seconds"].as_f64();
+    let seconds =
+        |id: &str| found["policies"].as_array().unwrap().iter().find(|p| p["id"] == id).unwrap()["seconds"].as_f64();
     assert_eq!(seconds("q-newton"), Some(chosen));
     // SGD's own series comes to the loss of newton_0005.
     let sgd = &found["policies"][0];
@@ -58,7 +60,11 @@ fn the_contract_of_the_json() {
     let table = json(&args);
     let mut sum = 0.0;
     for s in solves {
-        let case = format!("{}/hessian/layer:{}/inverse/paper/a100/seconds", s["snapshot"].as_str().unwrap(), s["block"].as_str().unwrap());
+        let case = format!(
+            "{}/hessian/layer:{}/inverse/paper/a100/seconds",
+            s["snapshot"].as_str().unwrap(),
+            s["block"].as_str().unwrap()
+        );
         let row = table["rows"].as_array().unwrap().iter().find(|r| r["key"] == case.as_str());
         let value = row.unwrap_or_else(|| panic!("no row {case}"))["value"].as_f64().unwrap();
         assert_eq!(s["classical_seconds"].as_f64().unwrap().to_bits(), value.to_bits());
@@ -73,7 +79,8 @@ fn every_form_and_a_report() {
     let out = folder.path().join("report");
     let path = small();
     let graph = fixture("mlp_relu_small/model_dynamo18.onnx").display().to_string();
-    let base = ["schedule", &path, "--graph", &graph, "--snapshots", "sgd_0100*", "--set", "gate_time=1e-12", "--quiet"];
+    let base =
+        ["schedule", &path, "--graph", &graph, "--snapshots", "sgd_0100*", "--set", "gate_time=1e-12", "--quiet"];
     let target = out.display().to_string();
     let export = folder.path().join("solves.csv").display().to_string();
     let mut args = base.to_vec();
@@ -81,7 +88,9 @@ fn every_form_and_a_report() {
     let text = run(&args);
     assert_eq!(text.code, 0, "{}", text.err);
     assert!(text.out.contains("all-classical") && text.out.contains("90 %"), "{}", text.out);
-    for file in ["report.html", "report.md", "report.json", "measurements.csv", "plots/gate-time.svg", "plots/decisions.png"] {
+    for file in
+        ["report.html", "report.md", "report.json", "measurements.csv", "plots/gate-time.svg", "plots/decisions.png"]
+    {
         assert!(out.join(file).exists(), "{file}");
     }
     let html = std::fs::read_to_string(out.join("report.html")).unwrap();
@@ -136,8 +145,23 @@ fn a_fisher_matrix_has_woodbury_as_its_rival() {
     let path = small();
     let graph = fixture("mlp_relu_small/model_dynamo18.onnx").display().to_string();
     let found = json(&[
-        "schedule", &path, "--graph", &graph, "--snapshots", "sgd_0010*", "--curvature", "empirical-fisher", "--scope", "full",
-        "--set", "gate_time=1e-9", "--classical", "best", "--format", "json", "--quiet",
+        "schedule",
+        &path,
+        "--graph",
+        &graph,
+        "--snapshots",
+        "sgd_0010*",
+        "--curvature",
+        "empirical-fisher",
+        "--scope",
+        "full",
+        "--set",
+        "gate_time=1e-9",
+        "--classical",
+        "best",
+        "--format",
+        "json",
+        "--quiet",
     ]);
     assert_eq!(found["solves"].as_array().unwrap().len(), 1);
     assert!(found["solves"][0]["why"].as_str().unwrap().len() > 10);

@@ -4,7 +4,8 @@ use breakeven::catalog;
 use breakeven::cost::{Scenario, tabulate};
 use breakeven::measurement::Measurement;
 use breakeven::schedule::{
-    Choice, Estimator, KappaEstimate, Label, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject, timeline,
+    Choice, Estimator, KappaEstimate, Label, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject,
+    timeline,
 };
 use serde::Deserialize;
 
@@ -74,8 +75,13 @@ fn quantum_prices_are_those_of_the_cost_table_too() {
         let row = rows.iter().find(|r| r.model == "q-newton" && r.quantity == "seconds").unwrap();
         assert_eq!(solve.quantum_seconds, row.value);
         // N·d·κ: the published form with its natural logarithm.
-        let (n, d, k, eps) = (case.n as f64, case.row_sparsity.value as f64, case.kappa.value.unwrap(), case.tolerance.value);
-        approx::assert_relative_eq!(solve.quantum_seconds.unwrap(), d * k * (n * k / eps).ln() * 5e-8, max_relative = 1e-12);
+        let (n, d, k, eps) =
+            (case.n as f64, case.row_sparsity.value as f64, case.kappa.value.unwrap(), case.tolerance.value);
+        approx::assert_relative_eq!(
+            solve.quantum_seconds.unwrap(),
+            d * k * (n * k / eps).ln() * 5e-8,
+            max_relative = 1e-12
+        );
     }
 }
 
@@ -110,7 +116,8 @@ fn a_wrong_estimate_sends_a_solve_astray_and_the_true_price_is_paid() {
     let settings = Settings::new(Scenario::Paper, "a100", 1e-15);
     let mut scheduler = Scheduler::new(Pricing::new(&catalog, settings).unwrap(), Estimator::Merikoski, 0);
     let case = &cases[0];
-    let right = scheduler.consider_measured(Label::new(0, "b"), case, KappaEstimate::given(case.kappa.value, "")).clone();
+    let right =
+        scheduler.consider_measured(Label::new(0, "b"), case, KappaEstimate::given(case.kappa.value, "")).clone();
     let loose = KappaEstimate { ln_kappa: Some(2000.0), ..KappaEstimate::default() };
     let wrong = scheduler.consider_measured(Label::new(0, "b"), case, loose).clone();
     assert_eq!((right.choice, wrong.choice), (Choice::Quantum, Choice::Classical));
@@ -144,7 +151,11 @@ fn set_values_replace_measured_ones() {
     for (case, d) in cases.iter().zip(&found.solves) {
         let (n, s) = (case.n as f64, case.row_sparsity.value as f64);
         approx::assert_relative_eq!(d.classical_seconds.unwrap(), 2.0 * n.powi(3) / 1e9, max_relative = 1e-14);
-        approx::assert_relative_eq!(d.quantum_seconds.unwrap(), s * 7.0 * (n * 7.0 / 0.5).ln() * 1e-9, max_relative = 1e-12);
+        approx::assert_relative_eq!(
+            d.quantum_seconds.unwrap(),
+            s * 7.0 * (n * 7.0 / 0.5).ln() * 1e-9,
+            max_relative = 1e-12
+        );
         assert_eq!(d.kappa, Some(7.0));
     }
 }

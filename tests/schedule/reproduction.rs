@@ -5,14 +5,15 @@ use breakeven::pipeline::progress::Silent;
 use breakeven::pipeline::reproduction::claims::{exponent, rank_correlation};
 use breakeven::pipeline::reproduction::sizes::{Sizes, Training};
 use breakeven::pipeline::reproduction::{Order, finished, of_sizes, stages};
-use breakeven::report::dossier::{Dossier, Outcome, render};
 use breakeven::report::Options;
+use breakeven::report::dossier::{Dossier, Outcome, render};
 
 use crate::cli::run;
 
 fn tiny() -> Sizes {
     let base = Sizes::new(true, "digits", 64, 0);
-    let small = |t: &Training, network: &str, steps: u64| Training { network: network.into(), batch: 48, steps, ..t.clone() };
+    let small =
+        |t: &Training, network: &str, steps: u64| Training { network: network.into(), batch: 48, steps, ..t.clone() };
     Sizes {
         run: small(&base.run, "mlp:64-3-10", 4),
         measured_every: 2,
@@ -72,7 +73,9 @@ fn a_small_reproduction_is_whole_and_resumes() {
         String::from_utf8(bytes.clone()).unwrap()
     };
     let html = text("report.html");
-    assert!(html.contains("default-src 'none'") && !html.contains("<script") && html.contains("prefers-color-scheme: dark"));
+    assert!(
+        html.contains("default-src 'none'") && !html.contains("<script") && html.contains("prefers-color-scheme: dark")
+    );
     assert!(text("report.md").contains("## The claims and what became of them"));
     assert_eq!(text("claims.csv").lines().count(), 10);
     assert!(text("measurements.csv").lines().count() > 100);

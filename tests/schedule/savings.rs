@@ -40,8 +40,10 @@ fn one_solve_has_a_closed_form() {
 
 #[test]
 fn several_solves_meet_the_target_exactly() {
-    let races: Vec<Race> =
-        [(1024.0, 1024.0, 3e3), (256.0, 100.0, 5e2), (160.0, 160.0, 1e5)].iter().map(|(n, d, k)| race(*n, *d, *k).0).collect();
+    let races: Vec<Race> = [(1024.0, 1024.0, 3e3), (256.0, 100.0, 5e2), (160.0, 160.0, 1e5)]
+        .iter()
+        .map(|(n, d, k)| race(*n, *d, *k).0)
+        .collect();
     let classical: f64 = races.iter().map(|r| r.classical).sum();
     let mut last = f64::INFINITY;
     for saving in [0.1, 0.5, 0.9] {

@@ -252,8 +252,11 @@ pub fn bound_use(seen: &Seen) -> (usize, usize) {
 /// The share of solves in which the rule κ > 1e4 and the prices agree, at a gate time.
 pub fn agreement(s: &Schedule, gate_time: f64) -> Option<f64> {
     let scale = gate_time / s.gate_time;
-    let priced: Vec<(f64, f64, f64)> =
-        s.solves.iter().filter_map(|d| Some((d.kappa_estimate?, d.quantum_seconds? * scale, d.classical_seconds?))).collect();
+    let priced: Vec<(f64, f64, f64)> = s
+        .solves
+        .iter()
+        .filter_map(|d| Some((d.kappa_estimate?, d.quantum_seconds? * scale, d.classical_seconds?)))
+        .collect();
     let same = priced.iter().filter(|(k, q, c)| (*k <= KAPPA_LIMIT) == (q < c)).count();
     (!priced.is_empty()).then(|| same as f64 / priced.len() as f64)
 }
@@ -327,8 +330,10 @@ fn rival(p: &Prices) -> Claim {
             Some(inverse.policy("all-classical")?.seconds? / best.policy("all-classical")?.seconds?)
         })
         .collect();
-    let (least, most) =
-        (fisher.iter().copied().fold(f64::INFINITY, f64::min), fisher.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let (least, most) = (
+        fisher.iter().copied().fold(f64::INFINITY, f64::min),
+        fisher.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    );
     let all: Vec<f64> = fisher.iter().copied().chain(hessian).collect();
     let verdict = match all.iter().filter(|f| **f <= 3.0).count() {
         _ if all.is_empty() => Outcome::NotTestable,
@@ -384,9 +389,16 @@ fn pruning(m: &Measured, p: &Prices) -> Claim {
         (true, false) => Outcome::HoldsOnlyUnder,
         (false, _) => Outcome::NotReproduced,
     };
-    let best = trade.map_or("no keep ratio of 0.5 or below does both: save gates in proportion and lose at most five points".to_string(), |(k, lost, ratio)| {
-        format!("keep {k} leaves {} of the gates and {} points of accuracy against keep 1", digits(ratio, 2), signed(100.0 * lost))
-    });
+    let best = trade.map_or(
+        "no keep ratio of 0.5 or below does both: save gates in proportion and lose at most five points".to_string(),
+        |(k, lost, ratio)| {
+            format!(
+                "keep {k} leaves {} of the gates and {} points of accuracy against keep 1",
+                digits(ratio, 2),
+                signed(100.0 * lost)
+            )
+        },
+    );
     Claim {
         measured: format!(
             "With symmetric pruning, {best}. The published row-wise rule leaves an asymmetry of up to {} of ‖H‖_F and columns of \
@@ -561,7 +573,8 @@ fn estimator(m: &Measured) -> Claim {
 
 /// The exponent of a cost over N by least squares in logarithms.
 pub fn exponent(points: &[(f64, f64)]) -> Option<f64> {
-    let logs: Vec<(f64, f64)> = points.iter().filter(|(n, y)| *n > 0.0 && *y > 0.0).map(|(n, y)| (n.ln(), y.ln())).collect();
+    let logs: Vec<(f64, f64)> =
+        points.iter().filter(|(n, y)| *n > 0.0 && *y > 0.0).map(|(n, y)| (n.ln(), y.ln())).collect();
     let count = logs.len() as f64;
     let (sx, sy) = (logs.iter().map(|p| p.0).sum::<f64>() / count, logs.iter().map(|p| p.1).sum::<f64>() / count);
     let top: f64 = logs.iter().map(|(x, y)| (x - sx) * (y - sy)).sum();
@@ -666,7 +679,11 @@ fn families(p: &Prices) -> Claim {
                 ]
             })
             .collect(),
-        ..claim("families", "DNN, BERT and GPT gain alike", "the same scheduler on DNN, BERT and GPT (Mistral-like) models.")
+        ..claim(
+            "families",
+            "DNN, BERT and GPT gain alike",
+            "the same scheduler on DNN, BERT and GPT (Mistral-like) models.",
+        )
     }
 }
 

@@ -1,6 +1,8 @@
 //! The figures of the reproduction.
 
-use super::claims::{DEFINITIONS, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa};
+use super::claims::{
+    DEFINITIONS, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa,
+};
 use super::prices::{PAIRS, gate_time_of, operations};
 use super::sizes::ETA;
 use super::stages::{Measured, Seen};
@@ -98,13 +100,18 @@ pub fn savings(p: &Prices) -> Picture {
             // Deciding is left out: it lowers the ceiling, which the table gives.
             let curve = s.curves.iter().find(|c| c.id == "oracle");
             let points = curve
-                .map(|c| c.points.iter().map(|(t, y)| (*t, y.zip(classical).map(|(y, c)| 100.0 * (1.0 - y / c)))).collect())
+                .map(|c| {
+                    c.points.iter().map(|(t, y)| (*t, y.zip(classical).map(|(y, c)| 100.0 * (1.0 - y / c)))).collect()
+                })
                 .unwrap_or_default();
             LineSeries { marked: false, ..line(pair.title, points) }
         })
         .collect();
-    let mut vertical: Vec<Mark> =
-        PRESETS.iter().zip(["superconducting preset", "ion-trap preset"]).map(|(t, l)| Mark { at: *t, label: l.into() }).collect();
+    let mut vertical: Vec<Mark> = PRESETS
+        .iter()
+        .zip(["superconducting preset", "ion-trap preset"])
+        .map(|(t, l)| Mark { at: *t, label: l.into() })
+        .collect();
     vertical.push(Mark { at: 1e-18, label: "1 as (hypothesis)".into() });
     picture(
         "savings",
@@ -134,7 +141,8 @@ pub fn strip(s: &Schedule) -> Picture {
     if let Drawing::Strip(strip) = &mut picture.drawing {
         strip.across = "training step".into();
     }
-    picture.caption = format!("{} The gate time is the one at which half of the inverse's time is saved.", picture.caption);
+    picture.caption =
+        format!("{} The gate time is the one at which half of the inverse's time is saved.", picture.caption);
     picture
 }
 
@@ -152,7 +160,8 @@ pub fn threshold(p: &Prices) -> Option<Picture> {
     Some(picture(
         "threshold",
         "The rule κ > 1e4 against the prices",
-        "Share of the solves in which the fixed limit and the cheaper price choose the same side, over the gate time.".into(),
+        "Share of the solves in which the fixed limit and the cheaper price choose the same side, over the gate time."
+            .into(),
         Lines {
             x: AxisSpec::log("gate time", "s"),
             y: AxisSpec::linear("agreement", "%"),
@@ -226,7 +235,9 @@ pub fn cost(name: &str, title: &str, variable: &str, sweep: &[(f64, Seen)], pric
 
 /// The gate time that saves nine tenths, over N of the first block.
 pub fn growth(p: &Prices) -> Picture {
-    let of = |pick: &dyn Fn(&(usize, Schedule, Schedule)) -> (f64, Option<f64>)| p.widths.iter().map(pick).collect::<Vec<_>>();
+    let of = |pick: &dyn Fn(&(usize, Schedule, Schedule)) -> (f64, Option<f64>)| {
+        p.widths.iter().map(pick).collect::<Vec<_>>()
+    };
     let n = |s: &Schedule| s.solves.iter().map(|d| d.n).max().unwrap_or(1) as f64;
     picture(
         "scaling",
@@ -292,7 +303,8 @@ pub fn losses(m: &Measured) -> Picture {
     picture(
         "loss",
         "Loss of the scheduled training",
-        "Q-Newton with exact Hessian blocks and a line search; every block of every step is one solve of the schedule.".into(),
+        "Q-Newton with exact Hessian blocks and a line search; every block of every step is one solve of the schedule."
+            .into(),
         Lines {
             x: AxisSpec::linear("training step", ""),
             y: AxisSpec::log("loss", ""),

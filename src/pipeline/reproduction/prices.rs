@@ -6,9 +6,7 @@ use crate::catalog::{Catalog, Point, Spread};
 use crate::cost::Scenario;
 use crate::error::Result;
 use crate::pipeline::first_order::{FirstOrder, trained_row};
-use crate::schedule::{
-    Estimator, Label, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject, timeline,
-};
+use crate::schedule::{Estimator, Label, Pricing, Run, Schedule, Scheduler, Settings, Side, Solve, Subject, timeline};
 
 /// One pair of sides in one scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +114,8 @@ pub fn scheduled(
     let mut steps: Vec<u64> = seen.solved.iter().map(|s| s.step).collect();
     steps.dedup();
     let run = Run { steps: steps.len() as u64, final_loss: seen.final_loss() };
-    let rows = first.iter().map(|f| trained_row(f, seen.gradient_flops, seen.parameters, scheduler.pricing())).collect();
+    let rows =
+        first.iter().map(|f| trained_row(f, seen.gradient_flops, seen.parameters, scheduler.pricing())).collect();
     timeline(&solves, run, rows, scheduler.pricing(), &Estimator::Factored.to_string())
 }
 

@@ -12,8 +12,8 @@ use crate::catalog::Point;
 use crate::curvature::pruning::{PruneRule, row_wise};
 use crate::curvature::{Objective, SymmetricOperator};
 use crate::error::Result;
-use crate::measure::{Companion, SystemInput, measure};
 use crate::measure::sparsity::ZERO;
+use crate::measure::{Companion, SystemInput, measure};
 use crate::measurement::Measurement;
 use crate::schedule::{Estimator, KappaEstimate, describe, estimate, estimate_factor};
 use crate::spectrum::scale::{dot, norm};
@@ -123,7 +123,8 @@ impl Probe {
         let objective = s.prepared.objective(s.block);
         let hessian = s.prepared.hessian(s.block);
         let ggn = s.prepared.gauss_newton(s.block)?;
-        let companion = if ggn.rank_bound() < s.n { Companion::Factor(ggn.factor()?) } else { Companion::Dense(ggn.to_dense()?) };
+        let companion =
+            if ggn.rank_bound() < s.n { Companion::Factor(ggn.factor()?) } else { Companion::Dense(ggn.to_dense()?) };
         let fisher = s.prepared.empirical_fisher(s.block)?;
         let snapshot = format!("q_newton_{:04}", s.step);
         let system = SystemInput {
@@ -281,7 +282,9 @@ impl Observer for Probe {
                 set(name, spread.value);
             }
             set("hvp_flops", s.prepared.hessian(s.block).product_flops() as f64);
-            if self.look.measured_every > 0 && s.step % self.look.measured_every == 0 {
+            // A block whose gradient is exactly zero (dead units) has no system to measure.
+            let moves = s.gradient.iter().any(|g| *g != 0.0);
+            if moves && self.look.measured_every > 0 && s.step % self.look.measured_every == 0 {
                 self.measure(s, &damped)?;
             }
             if self.look.rows_at > 0.0 && s.step == 0 {

@@ -38,9 +38,11 @@ fn savings(m: &Measured, p: &Prices, strip: &Schedule) -> Section {
     let mut section = section(
         "savings",
         "Savings",
-        &["The same solves, priced four times. In the scenario paper a gate of the form d·κ·ln(Nκ/ε) costs one gate time and nothing \
+        &[
+            "The same solves, priced four times. In the scenario paper a gate of the form d·κ·ln(Nκ/ε) costs one gate time and nothing \
            else counts; in oracle the cheapest solver with a proven or measured query count takes one gate time for each query. \
-           Assembling the Hessian is in neither side, encoding, state preparation, readout and error correction are not counted."],
+           Assembling the Hessian is in neither side, encoding, state preparation, readout and error correction are not counted.",
+        ],
     );
     section.figures.push(figures::savings(p));
     section.figures.extend(figures::policies(p));
@@ -63,7 +65,8 @@ fn savings(m: &Measured, p: &Prices, strip: &Schedule) -> Section {
     section.tables.push(table);
     if let Some(s) = p.run.first() {
         let mut table = policy_table(s, "policies");
-        table.title = format!("Policies in the paper's terms at {} s a gate (the superconducting preset)", real(s.gate_time));
+        table.title =
+            format!("Policies in the paper's terms at {} s a gate (the superconducting preset)", real(s.gate_time));
         section.tables.push(table);
         section.tables.push(saving_table(s, "savings-paper"));
     }
@@ -100,9 +103,11 @@ fn kappa(m: &Measured) -> Section {
     let mut section = section(
         "kappa",
         "κ during training",
-        &["κ of what? The paper solves H + λI with λ = η·max|h|. For a positive semidefinite H this rule alone nearly fixes κ: \
+        &[
+            "κ of what? The paper solves H + λI with λ = η·max|h|. For a positive semidefinite H this rule alone nearly fixes κ: \
            max|h| ≤ λ_max ≤ N·max|h|, so with a null space 1 + 1/η ≤ κ = 1 + λ_max/λ ≤ 1 + N/η, whatever the training does. An \
-           indefinite H can exceed that when an eigenvalue −|λ_i| comes close to −λ: then damping makes κ worse."],
+           indefinite H can exceed that when an eigenvalue −|λ_i| comes close to −λ: then damping makes κ worse.",
+        ],
     );
     section.text.push(format!(
         "{inside} of {of} measured systems obey κ(H+λI) ≤ 1 + N/η. The undamped H is singular for a softmax classifier, so its κ \
@@ -145,9 +150,11 @@ fn threshold(p: &Prices) -> Section {
     let mut section = section(
         "threshold",
         "The limit κ > 1e4",
-        &["A fixed limit on κ is the same as comparing prices only where the gate time, N, d and the classical rate put the \
+        &[
+            "A fixed limit on κ is the same as comparing prices only where the gate time, N, d and the classical rate put the \
            break-even κ at 1e4. Far to the left every solve is cheaper on the quantum side and the limit sends some away; far to \
-           the right none is and the limit keeps some."],
+           the right none is and the limit keeps some.",
+        ],
     );
     section.figures.extend(figures::threshold(p));
     section
@@ -155,14 +162,27 @@ fn threshold(p: &Prices) -> Section {
 
 fn sweep_table(id: &str, title: &str, variable: &str, sweep: &[(f64, Seen)], prices: &[(f64, Schedule)]) -> DataTable {
     let columns = [
-        variable, "final loss", "accuracy [%]", "held out [%]", "median κ", "largest κ", "d of the largest block",
-        "gates of the training", "90 % saved at [s]", "remark",
+        variable,
+        "final loss",
+        "accuracy [%]",
+        "held out [%]",
+        "median κ",
+        "largest κ",
+        "d of the largest block",
+        "gates of the training",
+        "90 % saved at [s]",
+        "remark",
     ];
     let mut table = DataTable::new(id, title, &columns);
     for (x, s) in sweep {
         let priced = prices.iter().find(|(y, _)| y == x).map(|(_, s)| s);
         let largest = s.largest();
-        let d = s.solved.iter().filter(|v| Some(v.block.as_str()) == largest).filter_map(|v| v.value("d")).fold(0.0, f64::max);
+        let d = s
+            .solved
+            .iter()
+            .filter(|v| Some(v.block.as_str()) == largest)
+            .filter_map(|v| v.value("d"))
+            .fold(0.0, f64::max);
         let most = s.solved.iter().filter_map(|v| v.value("kappa")).fold(f64::NEG_INFINITY, f64::max);
         table.push(vec![
             (*x).into(),
@@ -184,18 +204,46 @@ fn pruning(m: &Measured, p: &Prices) -> Section {
     let mut section = section(
         "pruning",
         "Pruning",
-        &["Symmetric pruning keeps an entry with its mirror image while both rows have room, so that rows and columns have at most d \
+        &[
+            "Symmetric pruning keeps an entry with its mirror image while both rows have room, so that rows and columns have at most d \
            entries. The published code keeps the k largest entries of each row on its own: the result is not symmetric, and a \
-           column can hold many more than k."],
+           column can hold many more than k.",
+        ],
     );
-    section.figures.push(figures::accuracy("pruning-accuracy", "Accuracy over the kept ratio", "ratio of entries kept", &m.keeps));
-    section.figures.push(figures::cost("pruning-cost", "What pruning does to κ, d and the gates", "ratio of entries kept", &m.keeps, &p.keeps));
-    section.tables.push(sweep_table("pruning", "The sweep over the kept ratio (symmetric)", "kept", &m.keeps, &p.keeps));
+    section.figures.push(figures::accuracy(
+        "pruning-accuracy",
+        "Accuracy over the kept ratio",
+        "ratio of entries kept",
+        &m.keeps,
+    ));
+    section.figures.push(figures::cost(
+        "pruning-cost",
+        "What pruning does to κ, d and the gates",
+        "ratio of entries kept",
+        &m.keeps,
+        &p.keeps,
+    ));
+    section.tables.push(sweep_table(
+        "pruning",
+        "The sweep over the kept ratio (symmetric)",
+        "kept",
+        &m.keeps,
+        &p.keeps,
+    ));
     let columns = [
-        "kept", "block", "k", "‖P − Pᵀ‖_F/‖H‖_F", "largest column", "angle to the whole step, by rows [°]",
-        "the same, symmetric [°]", "loss decrease, whole", "by rows", "symmetric",
+        "kept",
+        "block",
+        "k",
+        "‖P − Pᵀ‖_F/‖H‖_F",
+        "largest column",
+        "angle to the whole step, by rows [°]",
+        "the same, symmetric [°]",
+        "loss decrease, whole",
+        "by rows",
+        "symmetric",
     ];
-    let mut table = DataTable::new("row-wise", "Row-wise against symmetric pruning, first step of the sweep's network", &columns);
+    let mut table =
+        DataTable::new("row-wise", "Row-wise against symmetric pruning, first step of the sweep's network", &columns);
     for (keep, s) in &m.keeps {
         for r in s.rows.iter().filter(|r| r.k > 1) {
             let [whole, rows, symmetric] = r.decrease;
@@ -222,10 +270,23 @@ fn regularisation(m: &Measured, p: &Prices) -> Section {
     let mut section = section(
         "regularisation",
         "Regularisation",
-        &["λ = η·max|h|. A larger η lowers κ and with it the gates, and turns the Newton step into a short gradient step."],
+        &[
+            "λ = η·max|h|. A larger η lowers κ and with it the gates, and turns the Newton step into a short gradient step.",
+        ],
     );
-    section.figures.push(figures::accuracy("regularisation-accuracy", "Accuracy over the damping factor", "damping factor η", &m.etas));
-    section.figures.push(figures::cost("regularisation-cost", "What damping does to κ, d and the gates", "damping factor η", &m.etas, &p.etas));
+    section.figures.push(figures::accuracy(
+        "regularisation-accuracy",
+        "Accuracy over the damping factor",
+        "damping factor η",
+        &m.etas,
+    ));
+    section.figures.push(figures::cost(
+        "regularisation-cost",
+        "What damping does to κ, d and the gates",
+        "damping factor η",
+        &m.etas,
+        &p.etas,
+    ));
     section.tables.push(sweep_table("regularisation", "The sweep over η", "η", &m.etas, &p.etas));
     section
 }
@@ -234,14 +295,28 @@ fn scaling(p: &Prices) -> Section {
     let mut section = section(
         "scaling",
         "Scaling",
-        &["MLPs with two hidden layers of width h, exact Hessian blocks. The first weight block has N = 64·h here and 784·h in the \
-           paper; what changes with N is the exponent, which is fitted."],
+        &[
+            "MLPs with two hidden layers of width h, exact Hessian blocks. The first weight block has N = 64·h here and 784·h in the \
+           paper; what changes with N is the exponent, which is fitted.",
+        ],
     );
     section.figures.push(figures::growth(p));
-    let columns = ["h", "N", "κ", "d", "gates", "inverse [s]", "best rival [s]", "best rival is", "90 % against the inverse at [s]", "against the best at [s]"];
+    let columns = [
+        "h",
+        "N",
+        "κ",
+        "d",
+        "gates",
+        "inverse [s]",
+        "best rival [s]",
+        "best rival is",
+        "90 % against the inverse at [s]",
+        "against the best at [s]",
+    ];
     let mut table = DataTable::new("scaling", "The largest block of each network", &columns);
     for (h, inverse, best) in &p.widths {
-        let (Some(a), Some(b)) = (inverse.solves.iter().max_by_key(|d| d.n), best.solves.iter().max_by_key(|d| d.n)) else {
+        let (Some(a), Some(b)) = (inverse.solves.iter().max_by_key(|d| d.n), best.solves.iter().max_by_key(|d| d.n))
+        else {
             continue;
         };
         table.push(vec![
@@ -265,12 +340,21 @@ fn estimators(m: &Measured, p: &Prices) -> Section {
     let mut section = section(
         "estimators",
         "Estimating κ before the solve",
-        &["A scheduler must know κ before it decides. The published formula needs a determinant, that is a factorisation, and has the \
+        &[
+            "A scheduler must know κ before it decides. The published formula needs a determinant, that is a factorisation, and has the \
            wrong factor: (1 − n/‖A‖_F)ⁿ where the bound has (n/‖A‖_F²)ⁿ. Even the right bound is exponentially loose. A \
-           factorisation with Lanczos on A and A⁻¹ gives κ to many digits, but whoever has it has also solved the system."],
+           factorisation with Lanczos on A and A⁻¹ gives κ to many digits, but whoever has it has also solved the system.",
+        ],
     );
     section.figures.push(figures::estimators(m));
-    let columns = ["estimator", "answers", "of", "median error [decades]", "largest error [decades]", "cost over one LDLᵀ solve (median, N ≥ 100)"];
+    let columns = [
+        "estimator",
+        "answers",
+        "of",
+        "median error [decades]",
+        "largest error [decades]",
+        "cost over one LDLᵀ solve (median, N ≥ 100)",
+    ];
     let mut table = DataTable::new("estimators", "The estimators on every measured system", &columns);
     let known: Vec<_> = m.run.estimates.iter().filter(|e| e.kappa.is_some()).collect();
     for e in Estimator::ALL {
@@ -313,19 +397,35 @@ fn families(m: &Measured, p: &Prices) -> Section {
     let mut section = section(
         "families",
         "DNN, CNN, BERT, GPT",
-        &["For its large models the published code takes the empirical Fisher matrix of each weight as the Hessian: Σ g_i g_iᵀ over \
+        &[
+            "For its large models the published code takes the empirical Fisher matrix of each weight as the Hessian: Σ g_i g_iᵀ over \
            the batch, of rank at most the batch. It is kept here as its N × batch factor, so blocks of the published sizes never \
            need N² numbers, and Woodbury solves them exactly in about 2NB² flops. (For three-dimensional inputs the published code \
-           transposes the per-sample gradients against the weight; that error is not reproduced.)"],
+           transposes the per-sample gradients against the weight; that error is not reproduced.)",
+        ],
     );
     let columns = [
-        "kind", "network", "blocks", "largest N", "rank", "κ of the largest", "d of the largest", "inverse [s]",
-        "best rival [s]", "inverse over best", "90 % against the inverse at [s]", "against the best at [s]",
+        "kind",
+        "network",
+        "blocks",
+        "largest N",
+        "rank",
+        "κ of the largest",
+        "d of the largest",
+        "inverse [s]",
+        "best rival [s]",
+        "inverse over best",
+        "90 % against the inverse at [s]",
+        "against the best at [s]",
     ];
     let mut table = DataTable::new("families", "Empirical Fisher blocks, first and last step", &columns);
     for ((kind, training, seen), (_, inverse, best)) in m.families.iter().zip(&p.families) {
-        let largest = seen.solved.iter().max_by(|a, b| a.value("n").unwrap_or(0.0).total_cmp(&b.value("n").unwrap_or(0.0)));
-        let (a, b) = (inverse.policy("all-classical").and_then(|p| p.seconds), best.policy("all-classical").and_then(|p| p.seconds));
+        let largest =
+            seen.solved.iter().max_by(|a, b| a.value("n").unwrap_or(0.0).total_cmp(&b.value("n").unwrap_or(0.0)));
+        let (a, b) = (
+            inverse.policy("all-classical").and_then(|p| p.seconds),
+            best.policy("all-classical").and_then(|p| p.seconds),
+        );
         let mut blocks: Vec<&str> = seen.solved.iter().map(|s| s.block.as_str()).collect();
         blocks.sort_unstable();
         blocks.dedup();
@@ -352,8 +452,10 @@ fn settings(sizes: &Sizes, m: &Measured) -> Section {
     let mut section = section(
         "settings",
         "What is the paper's and what is ours",
-        &["The paper's text was not available to this program's authors beyond its abstract, its project page and its code; the gate time, \
-           the throughput model and the result tables are not public there. What follows says where each number comes from."],
+        &[
+            "The paper's text was not available to this program's authors beyond its abstract, its project page and its code; the gate time, \
+           the throughput model and the result tables are not public there. What follows says where each number comes from.",
+        ],
     );
     let mut table = DataTable::new("settings", "Settings", &["setting", "here", "published", "whose"]);
     let published = "MLP 784-h-h-10, h = 16 … 54, batch 2048; BERT and Mistral-like with hidden 64, 3 layers, 4 heads, ffn 256, batch 128";
@@ -365,7 +467,12 @@ fn settings(sizes: &Sizes, m: &Measured) -> Section {
         row("sweeps", described(&sizes.sweep, s), published, "reduced");
     }
     if let Some((_, s)) = m.widths.first() {
-        row("scaling", described(&sizes.scaled(sizes.hidden.first().copied().unwrap_or(16)), s), published, "reduced: 64 inputs for 784");
+        row(
+            "scaling",
+            described(&sizes.scaled(sizes.hidden.first().copied().unwrap_or(16)), s),
+            published,
+            "reduced: 64 inputs for 784",
+        );
     }
     for (kind, t, s) in &m.families {
         let paper_size = t.network.contains("64,3,4,256") || kind.contains("published");
@@ -376,14 +483,34 @@ fn settings(sizes: &Sizes, m: &Measured) -> Section {
             if paper_size { "the paper's sizes; embedded text or the given data" } else { "reduced" },
         );
     }
-    row("damping of exact Hessians", format!("λ = {}·(max|h| + 1e-6)", real(ETA)), "η = 5e-3; sweeps 1e-3 … 1e4", "the paper's");
+    row(
+        "damping of exact Hessians",
+        format!("λ = {}·(max|h| + 1e-6)", real(ETA)),
+        "η = 5e-3; sweeps 1e-3 … 1e4",
+        "the paper's",
+    );
     row("damping of Fisher blocks", format!("λ = {}·(max|f| + 1e-6)", real(ETA)), "η = 5e-3", "the paper's");
     row("blocks", "one per parameter tensor".into(), "one per layer's weight", "the paper's, biases added");
     row("pruning", "symmetric greedy, k = ⌊ratio·N⌋".into(), "top k of each row", "ours; the published rule beside it");
     row("step", "length 1 with backtracking to Armijo's condition".into(), "not public", "ours");
-    row("ε of a solve", format!("1 % of the step's loss decrease where measured, else {}", real(EPS)), "not public", "ours");
-    row("gate time", "swept from 1e-20 to 1e-2 s".into(), "“reduced, possibly by attosecond physics”; no number", "ours");
-    row("quantum cost", "d·κ·ln(Nκ/ε), constant 1 (paper); non-asymptotic queries (oracle)".into(), "O(dκ log(Nκ/ε))", "the paper's; ours");
+    row(
+        "ε of a solve",
+        format!("1 % of the step's loss decrease where measured, else {}", real(EPS)),
+        "not public",
+        "ours",
+    );
+    row(
+        "gate time",
+        "swept from 1e-20 to 1e-2 s".into(),
+        "“reduced, possibly by attosecond physics”; no number",
+        "ours",
+    );
+    row(
+        "quantum cost",
+        "d·κ·ln(Nκ/ε), constant 1 (paper); non-asymptotic queries (oracle)".into(),
+        "O(dκ log(Nκ/ε))",
+        "the paper's; ours",
+    );
     row("classical machine", "A100-class file, 70 % of the fp64 peak".into(), "not public", "ours");
     row("scenarios", "paper, oracle; end-to-end and fault-tolerant are not in this build".into(), "—", "ours");
     section.tables.push(table);

@@ -169,8 +169,9 @@ pub fn measure(
     all.run = part("run", &sizes.run, look, 4.0)?;
     let target = all.run.final_loss().unwrap_or(0.0);
     progress.update(done.get() / total, "SGD and Adam to the same loss");
-    all.first_order =
-        kept.part("first-order", &(&sizes.run, target, sizes.most_updates), || first_order(&sizes.run, target, sizes.most_updates, threads))?;
+    all.first_order = kept.part("first-order", &(&sizes.run, target, sizes.most_updates), || {
+        first_order(&sizes.run, target, sizes.most_updates, threads)
+    })?;
     done.set(done.get() + sizes.run.steps as f64);
     for &keep in &sizes.keeps {
         let t = Training { keep, ..sizes.sweep.clone() };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::report::figure_data::AxisSpec;
-use crate::report::plot::{decisions, lines};
 use crate::report::plot::scene::Scene;
+use crate::report::plot::{decisions, lines};
 
 /// What is drawn.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

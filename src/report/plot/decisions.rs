@@ -69,7 +69,8 @@ fn level(decades: f64) -> Ink {
 
 fn legend(scene: &mut Scene, left: f64, right: f64, y: f64, data: &Strip) {
     let wide = data.columns.len() as f64 * 13.0 < right - left;
-    let words = if wide { "Q: sent to the quantum solver, C: to the classical one" } else { "bar: sent to the quantum solver" };
+    let words =
+        if wide { "Q: sent to the quantum solver, C: to the classical one" } else { "bar: sent to the quantum solver" };
     let (from, to) = ("classical 10⁶ × faster", "quantum 10⁶ × faster");
     let mut x = left;
     scene.text((x, y + 11.0), from, EM, Align::Start, Ink::Muted);

@@ -4,7 +4,7 @@ use super::axis::{Axis, Scale, range};
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::Ink;
 use super::scene::{DASH_DOT, DASHED, DOTTED, Dash, Form, SOLID, Scene};
-use crate::report::dossier::{Lines, LineSeries, Part};
+use crate::report::dossier::{LineSeries, Lines, Part};
 use crate::report::escape::visible;
 
 /// Draws the lines; `None` without a single number.
