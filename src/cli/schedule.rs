@@ -47,7 +47,7 @@ pub struct ScheduleArgs {
     /// Classical model, MODEL:run for what a real run took, or best (default: inverse in paper, best in oracle).
     #[arg(long, value_name = "MODEL", help_heading = "Prices")]
     pub classical: Option<String>,
-    /// How κ is found before a solve: published, merikoski, lanczos:K, factored, inertia or given (default: factored).
+    /// How κ is found before a solve: auto, published, merikoski, lanczos:K, factored, inertia, eigen or given (default: auto).
     #[arg(long, value_name = "RULE", help_heading = "Prices")]
     pub estimator: Option<String>,
     /// Also write a report with the figures into this folder.
@@ -84,7 +84,7 @@ pub fn run(args: ScheduleArgs, io: &Context) -> Result<ExitStatus> {
         scenario: args.scenario.as_deref().map_or(Ok(Scenario::Paper), Scenario::from_id)?,
         quantum: args.quantum,
         classical: args.classical,
-        estimator: args.estimator.as_deref().map_or(Ok(Estimator::Factored), str::parse)?,
+        estimator: args.estimator.as_deref().map_or(Ok(Estimator::Auto), str::parse)?,
     };
     if let Some(out) = &args.out {
         store::preflight(out)?;

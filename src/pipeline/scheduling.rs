@@ -47,7 +47,7 @@ impl Default for Asked {
             scenario: Scenario::Paper,
             quantum: None,
             classical: None,
-            estimator: Estimator::Factored,
+            estimator: Estimator::Auto,
         }
     }
 }

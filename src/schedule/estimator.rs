@@ -7,6 +7,8 @@
 //! | `lanczos:K` | K products: κ from below | 2KN² |
 //! | `factored` | LBLᵀ once, Lanczos on A and on A⁻¹: κ to the digits of both ends | N³/3 + 2(K + L)N² |
 //! | `inertia` | the same, checked by Sylvester's counts at four shifts: a bracket | 5N³/3 + 2(K + L)N² |
+//! | `eigen` | every eigenvalue | 4N³/3 |
+//! | `auto` | `eigen` up to N = 1,500, where products at the speed of memory would take longer, else `factored` | |
 //! | `given` | κ is known from elsewhere | 0 |
 //!
 //! A factorisation solves the system; whoever estimates κ by one pays for the classical solve. That is counted, not hidden.
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::curvature::SymmetricOperator;
 use crate::error::{Error, Result};
+use crate::spectrum::condition::Eigenvalues;
+use crate::spectrum::dense_eigen::values;
 use crate::spectrum::inertia::Factorization;
 use crate::spectrum::lanczos::{Dense, Options, extremes};
 use crate::spectrum::scale::frobenius;
@@ -29,7 +33,9 @@ pub const PRODUCTS: usize = 30;
 /// Most products of each Lanczos run of `factored` and `inertia`.
 const MOST: usize = 120;
 /// Residual at which those stop, relative to the largest Ritz value; an eigenvalue is then right to about its square.
-const RESIDUAL: f64 = 1e-7;
+const RESIDUAL: f64 = 1e-5;
+/// Size up to which `auto` takes all eigenvalues.
+const SMALL: usize = 1_500;
 /// Relative distance of the checked shifts from the Ritz values.
 const MARGIN: f64 = 1e-3;
 
@@ -46,18 +52,23 @@ pub enum Estimator {
     Factored,
     /// One factorisation and four counts.
     Inertia,
+    /// All eigenvalues.
+    Eigen,
+    /// All eigenvalues of small matrices, one factorisation of large ones.
+    Auto,
     /// Not estimated at all.
     Given,
 }
 
 impl Estimator {
     /// Those that look at a matrix, in the order of the table above.
-    pub const ALL: [Estimator; 5] = [
+    pub const ALL: [Estimator; 6] = [
         Estimator::Published,
         Estimator::Merikoski,
         Estimator::Lanczos(PRODUCTS),
         Estimator::Factored,
         Estimator::Inertia,
+        Estimator::Eigen,
     ];
 }
 
@@ -69,6 +80,8 @@ impl fmt::Display for Estimator {
             Estimator::Lanczos(k) => write!(f, "lanczos:{k}"),
             Estimator::Factored => f.write_str("factored"),
             Estimator::Inertia => f.write_str("inertia"),
+            Estimator::Eigen => f.write_str("eigen"),
+            Estimator::Auto => f.write_str("auto"),
             Estimator::Given => f.write_str("given"),
         }
     }
@@ -79,7 +92,7 @@ impl FromStr for Estimator {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |what: &str| {
-            let help = "use published, merikoski, lanczos:30, factored, inertia or given";
+            let help = "use auto, published, merikoski, lanczos:30, factored, inertia, eigen or given";
             Error::usage("schedule::estimator", format!("--estimator {text}"), what, help)
         };
         match text.split_once(':') {
@@ -89,6 +102,8 @@ impl FromStr for Estimator {
                 "lanczos" => Ok(Estimator::Lanczos(PRODUCTS)),
                 "factored" => Ok(Estimator::Factored),
                 "inertia" => Ok(Estimator::Inertia),
+                "eigen" => Ok(Estimator::Eigen),
+                "auto" => Ok(Estimator::Auto),
                 "given" => Ok(Estimator::Given),
                 _ => Err(wrong("no such estimator")),
             },
@@ -156,9 +171,11 @@ pub fn estimate(a: MatRef<'_, f64>, estimator: Estimator, seed: u64, par: Par) -
         Estimator::Lanczos(products) => lanczos(a, products, seed, par)?,
         Estimator::Factored => factored(a, false, seed, par)?,
         Estimator::Inertia => factored(a, true, seed, par)?,
+        Estimator::Auto if a.nrows() > SMALL => factored(a, false, seed, par)?,
+        Estimator::Eigen | Estimator::Auto => eigen(a, par)?,
         Estimator::Given => {
             let what = "κ is to be given, and a matrix was";
-            return Err(Error::usage("schedule::estimator", "given", what, "choose factored or lanczos:30"));
+            return Err(Error::usage("schedule::estimator", "given", what, "choose auto or lanczos:30"));
         }
     };
     found.estimator = estimator.to_string();
@@ -362,6 +379,28 @@ fn factored(a: MatRef<'_, f64>, check: bool, seed: u64, par: Par) -> Result<Kapp
         }
     }
     Ok(found)
+}
+
+fn eigen(a: MatRef<'_, f64>, par: Par) -> Result<KappaEstimate> {
+    let n = a.nrows() as f64;
+    let (values, certificate) = values(a, par)?;
+    let spectrum = Eigenvalues {
+        values,
+        value_error: certificate.value_error,
+        backward_error: certificate.backward_error,
+    };
+    let condition = spectrum.condition("A", "eigenvalues");
+    let kappa = condition.kappa;
+    Ok(KappaEstimate {
+        ln_kappa: kappa.value.map(f64::ln),
+        low: kappa.low,
+        high: kappa.high,
+        sigma_max: condition.sigma_max.value,
+        definite: Some(condition.inertia.negative == 0 && condition.inertia.zero == 0),
+        dense_flops: 4.0 / 3.0 * n.powi(3),
+        why: if kappa.value.is_some() { "every eigenvalue".into() } else { kappa.method },
+        ..KappaEstimate::default()
+    })
 }
 
 /// One product of a stored N × N matrix with a vector, or one pair of triangular solves.

@@ -85,6 +85,9 @@ fn a_factorisation_gives_kappa_and_the_counts_enclose_it() {
         let truth = kappa(&values);
         let quick = estimate(a.as_ref(), Estimator::Factored, 0, Par::Seq).unwrap();
         approx::assert_relative_eq!(quick.kappa().unwrap(), truth, max_relative = 1e-6);
+        let whole = estimate(a.as_ref(), Estimator::Auto, 0, Par::Seq).unwrap();
+        approx::assert_relative_eq!(whole.kappa().unwrap(), truth, max_relative = 1e-10);
+        assert_eq!(whole.definite, quick.definite);
         let checked = estimate(a.as_ref(), Estimator::Inertia, 0, Par::Seq).unwrap();
         let (low, high) = (checked.low.unwrap(), checked.high.unwrap());
         assert!(low <= truth * (1.0 + 1e-6) && truth <= high, "{low} {truth} {high}");
@@ -108,7 +111,7 @@ fn products_alone_bound_kappa_from_below() {
 
 #[test]
 fn a_singular_matrix_has_no_kappa() {
-    for estimator in [Estimator::Factored, Estimator::Inertia, Estimator::Merikoski] {
+    for estimator in [Estimator::Factored, Estimator::Inertia, Estimator::Merikoski, Estimator::Eigen] {
         let found = estimate(diagonal(&[1.0, 2.0, 0.0]).as_ref(), estimator, 0, Par::Seq).unwrap();
         assert_eq!(found.kappa(), None, "{estimator}");
         assert!(!found.why.is_empty());

@@ -96,16 +96,16 @@ fn what_the_probe_writes_down_is_what_measuring_finds() {
         let block = m.scope.trim_start_matches("layer:");
         let s = seen.solved.iter().find(|s| s.block == block && Some(s.step) == m.step).unwrap();
         let at = |name: &str| s.value(name).unwrap();
-        approx::assert_relative_eq!(at("kappa"), m.kappa.value.unwrap(), max_relative = 1e-5);
-        approx::assert_relative_eq!(at("alpha"), m.subnormalization.relative, max_relative = 1e-5);
+        // λ = η·(max|h| + 1e-6) in the trainer, η·max|h| in a measurement.
+        approx::assert_relative_eq!(at("kappa"), m.kappa.value.unwrap(), max_relative = 1e-4);
+        approx::assert_relative_eq!(at("alpha"), m.subnormalization.relative, max_relative = 1e-4);
         assert_eq!(at("d") as usize, m.row_sparsity.value);
         assert_eq!(at("nnz") as u64, m.nonzeros);
         assert_eq!(at("definite") == 1.0, m.inertia_solved.negative == 0);
-        // λ = η·(max|h| + 1e-6) in the trainer, η·max|h| in a measurement.
         approx::assert_relative_eq!(s.lambda, m.damping.lambda, epsilon = 1e-8);
     }
     for e in &seen.estimates {
-        assert_eq!(e.all.len(), 5);
+        assert_eq!(e.all.len(), 6);
     }
     // Row-wise pruning of a symmetric matrix is not symmetric; the symmetric rule stays nearer to a Hessian's step or not,
     // but both are steps.

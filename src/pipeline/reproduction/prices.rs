@@ -101,7 +101,7 @@ pub fn scheduled(
         ..Settings::new(pair.scenario, hardware, gate_time)
     };
     let pricing = Pricing::new(catalog, settings)?;
-    let mut scheduler = Scheduler::new(pricing, Estimator::Factored, 0);
+    let mut scheduler = Scheduler::new(pricing, Estimator::Auto, 0);
     let points = points(seen);
     for (s, point) in seen.solved.iter().zip(&points) {
         scheduler.decide(Label::new(s.step, s.block.clone()), Subject::Point(point), s.estimate.clone());
@@ -116,7 +116,7 @@ pub fn scheduled(
     let run = Run { steps: steps.len() as u64, final_loss: seen.final_loss() };
     let rows =
         first.iter().map(|f| trained_row(f, seen.gradient_flops, seen.parameters, scheduler.pricing())).collect();
-    timeline(&solves, run, rows, scheduler.pricing(), &Estimator::Factored.to_string())
+    timeline(&solves, run, rows, scheduler.pricing(), &Estimator::Auto.to_string())
 }
 
 /// Gates that a training takes in the paper's form, all solves sent to the quantum solver: seconds over gate time.

@@ -277,7 +277,7 @@ impl Observer for Probe {
             }
         } else {
             let damped = s.damped()?;
-            found = estimate(damped.as_ref(), Estimator::Factored, self.seed, par)?;
+            found = estimate(damped.as_ref(), Estimator::Auto, self.seed, par)?;
             for (name, spread) in describe(damped.as_ref(), &found, EPS).iter() {
                 set(name, spread.value);
             }

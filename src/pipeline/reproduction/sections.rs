@@ -1,25 +1,28 @@
 //! The body of the reproduction's report.
 
-use super::claims::{DEFINITIONS, Prices, WEIGHTS, bound_use, described, error_decades, falls, kappa_of, median_kappa};
+mod condition;
+mod sweeps;
+
+use super::claims::{Prices, described};
 use super::figures;
-use super::prices::{PAIRS, gate_time_of, median, operations};
+use super::prices::{PAIRS, gate_time_of};
 use super::sizes::{EPS, ETA, Sizes};
-use super::stages::{Measured, Seen};
+use super::stages::Measured;
 use crate::pipeline::schedule_report::{policy_table, saving_table};
 use crate::report::dossier::{DataTable, Datum, Section};
-use crate::report::number::{digits, real};
-use crate::schedule::{Estimator, Schedule};
+use crate::report::number::real;
+use crate::schedule::Schedule;
 
 /// All sections in order.
 pub fn sections(sizes: &Sizes, m: &Measured, p: &Prices, strip: &Schedule) -> Vec<Section> {
     vec![
         savings(m, p, strip),
-        kappa(m),
-        threshold(p),
-        pruning(m, p),
-        regularisation(m, p),
-        scaling(p),
-        estimators(m, p),
+        condition::kappa(m),
+        condition::threshold(p),
+        sweeps::pruning(m, p),
+        sweeps::regularisation(m, p),
+        sweeps::scaling(p),
+        condition::estimators(m, p),
         families(m, p),
         settings(sizes, m),
     ]
@@ -95,301 +98,6 @@ fn savings(m: &Measured, p: &Prices, strip: &Schedule) -> Section {
         p.run.get(1).and_then(|s| s.policy("all-classical")?.seconds).into(),
     ]);
     section.tables.push(table);
-    section
-}
-
-fn kappa(m: &Measured) -> Section {
-    let (inside, of) = bound_use(&m.run);
-    let mut section = section(
-        "kappa",
-        "κ during training",
-        &[
-            "κ of what? The paper solves H + λI with λ = η·max|h|. For a positive semidefinite H this rule alone nearly fixes κ: \
-           max|h| ≤ λ_max ≤ N·max|h|, so with a null space 1 + 1/η ≤ κ = 1 + λ_max/λ ≤ 1 + N/η, whatever the training does. An \
-           indefinite H can exceed that when an eigenvalue −|λ_i| comes close to −λ: then damping makes κ worse.",
-        ],
-    );
-    section.text.push(format!(
-        "{inside} of {of} measured systems obey κ(H+λI) ≤ 1 + N/η. The undamped H is singular for a softmax classifier, so its κ \
-         exists on its numerical range alone."
-    ));
-    section.figures.extend(figures::trajectory(&m.run));
-    section.figures.push(figures::all_blocks(&m.run));
-    let mut table = DataTable::new(
-        "kappa-falls",
-        "How far κ falls, by definition (weight blocks)",
-        &["block", "definition", "κ at the first step", "smallest later κ", "fall [times]"],
-    );
-    for f in falls(&m.run) {
-        table.push(vec![f.block.into(), f.of.into(), f.first.into(), f.least.into(), (f.first / f.least).into()]);
-    }
-    section.tables.push(table);
-    let mut columns = vec!["block", "step", "N", "negative eigenvalues", "λ"];
-    columns.extend(DEFINITIONS);
-    columns.extend(["1 + N/η", "κ(H+λI) over the bound"]);
-    let mut table = DataTable::new("kappa", "Every measured system", &columns);
-    table.folded = true;
-    for s in m.run.measured.iter().filter(|s| s.n >= WEIGHTS) {
-        let bound = 1.0 + s.n as f64 / ETA;
-        let mut row: Vec<Datum> = vec![
-            s.scope.trim_start_matches("layer:").into(),
-            s.step.map_or(Datum::Empty, Datum::from),
-            s.n.into(),
-            s.inertia.negative.into(),
-            s.damping.lambda.into(),
-        ];
-        row.extend(DEFINITIONS.iter().map(|of| Datum::from(kappa_of(s, of))));
-        row.extend([bound.into(), s.kappa.value.map(|k| k / bound).into()]);
-        table.push(row);
-    }
-    section.tables.push(table);
-    section
-}
-
-fn threshold(p: &Prices) -> Section {
-    let mut section = section(
-        "threshold",
-        "The limit κ > 1e4",
-        &[
-            "A fixed limit on κ is the same as comparing prices only where the gate time, N, d and the classical rate put the \
-           break-even κ at 1e4. Far to the left every solve is cheaper on the quantum side and the limit sends some away; far to \
-           the right none is and the limit keeps some.",
-        ],
-    );
-    section.figures.extend(figures::threshold(p));
-    section
-}
-
-fn sweep_table(id: &str, title: &str, variable: &str, sweep: &[(f64, Seen)], prices: &[(f64, Schedule)]) -> DataTable {
-    let columns = [
-        variable,
-        "final loss",
-        "accuracy [%]",
-        "held out [%]",
-        "median κ",
-        "largest κ",
-        "d of the largest block",
-        "gates of the training",
-        "90 % saved at [s]",
-        "remark",
-    ];
-    let mut table = DataTable::new(id, title, &columns);
-    for (x, s) in sweep {
-        let priced = prices.iter().find(|(y, _)| y == x).map(|(_, s)| s);
-        let largest = s.largest();
-        let d = s
-            .solved
-            .iter()
-            .filter(|v| Some(v.block.as_str()) == largest)
-            .filter_map(|v| v.value("d"))
-            .fold(0.0, f64::max);
-        let most = s.solved.iter().filter_map(|v| v.value("kappa")).fold(f64::NEG_INFINITY, f64::max);
-        table.push(vec![
-            (*x).into(),
-            s.final_loss().into(),
-            s.accuracy.map(|a| 100.0 * a).into(),
-            s.held_out.map(|a| 100.0 * a).into(),
-            median_kappa(s).into(),
-            most.into(),
-            d.into(),
-            priced.and_then(operations).into(),
-            priced.and_then(|s| gate_time_of(s, 0.9, false)).into(),
-            s.stopped.as_str().into(),
-        ]);
-    }
-    table
-}
-
-fn pruning(m: &Measured, p: &Prices) -> Section {
-    let mut section = section(
-        "pruning",
-        "Pruning",
-        &[
-            "Symmetric pruning keeps an entry with its mirror image while both rows have room, so that rows and columns have at most d \
-           entries. The published code keeps the k largest entries of each row on its own: the result is not symmetric, and a \
-           column can hold many more than k.",
-        ],
-    );
-    section.figures.push(figures::accuracy(
-        "pruning-accuracy",
-        "Accuracy over the kept ratio",
-        "ratio of entries kept",
-        &m.keeps,
-    ));
-    section.figures.push(figures::cost(
-        "pruning-cost",
-        "What pruning does to κ, d and the gates",
-        "ratio of entries kept",
-        &m.keeps,
-        &p.keeps,
-    ));
-    section.tables.push(sweep_table(
-        "pruning",
-        "The sweep over the kept ratio (symmetric)",
-        "kept",
-        &m.keeps,
-        &p.keeps,
-    ));
-    let columns = [
-        "kept",
-        "block",
-        "k",
-        "‖P − Pᵀ‖_F/‖H‖_F",
-        "largest column",
-        "angle to the whole step, by rows [°]",
-        "the same, symmetric [°]",
-        "loss decrease, whole",
-        "by rows",
-        "symmetric",
-    ];
-    let mut table =
-        DataTable::new("row-wise", "Row-wise against symmetric pruning, first step of the sweep's network", &columns);
-    for (keep, s) in &m.keeps {
-        for r in s.rows.iter().filter(|r| r.k > 1) {
-            let [whole, rows, symmetric] = r.decrease;
-            table.push(vec![
-                (*keep).into(),
-                r.block.as_str().into(),
-                r.k.into(),
-                r.asymmetry.into(),
-                r.d_column.into(),
-                r.angle_rows.into(),
-                r.angle_symmetric.into(),
-                whole.into(),
-                rows.into(),
-                symmetric.into(),
-            ]);
-        }
-    }
-    table.folded = true;
-    section.tables.push(table);
-    section
-}
-
-fn regularisation(m: &Measured, p: &Prices) -> Section {
-    let mut section = section(
-        "regularisation",
-        "Regularisation",
-        &[
-            "λ = η·max|h|. A larger η lowers κ and with it the gates, and turns the Newton step into a short gradient step.",
-        ],
-    );
-    section.figures.push(figures::accuracy(
-        "regularisation-accuracy",
-        "Accuracy over the damping factor",
-        "damping factor η",
-        &m.etas,
-    ));
-    section.figures.push(figures::cost(
-        "regularisation-cost",
-        "What damping does to κ, d and the gates",
-        "damping factor η",
-        &m.etas,
-        &p.etas,
-    ));
-    section.tables.push(sweep_table("regularisation", "The sweep over η", "η", &m.etas, &p.etas));
-    section
-}
-
-fn scaling(p: &Prices) -> Section {
-    let mut section = section(
-        "scaling",
-        "Scaling",
-        &[
-            "MLPs with two hidden layers of width h, exact Hessian blocks. The first weight block has N = 64·h here and 784·h in the \
-           paper; what changes with N is the exponent, which is fitted.",
-        ],
-    );
-    section.figures.push(figures::growth(p));
-    let columns = [
-        "h",
-        "N",
-        "κ",
-        "d",
-        "gates",
-        "inverse [s]",
-        "best rival [s]",
-        "best rival is",
-        "90 % against the inverse at [s]",
-        "against the best at [s]",
-    ];
-    let mut table = DataTable::new("scaling", "The largest block of each network", &columns);
-    for (h, inverse, best) in &p.widths {
-        let (Some(a), Some(b)) = (inverse.solves.iter().max_by_key(|d| d.n), best.solves.iter().max_by_key(|d| d.n))
-        else {
-            continue;
-        };
-        table.push(vec![
-            (*h).into(),
-            a.n.into(),
-            a.kappa_estimate.into(),
-            a.d.into(),
-            a.quantum_seconds.map(|q| q / inverse.gate_time).into(),
-            a.classical_seconds.into(),
-            b.classical_seconds.into(),
-            b.classical.as_str().into(),
-            gate_time_of(inverse, 0.9, false).into(),
-            gate_time_of(best, 0.9, false).into(),
-        ]);
-    }
-    section.tables.push(table);
-    section
-}
-
-fn estimators(m: &Measured, p: &Prices) -> Section {
-    let mut section = section(
-        "estimators",
-        "Estimating κ before the solve",
-        &[
-            "A scheduler must know κ before it decides. The published formula needs a determinant, that is a factorisation, and has the \
-           wrong factor: (1 − n/‖A‖_F)ⁿ where the bound has (n/‖A‖_F²)ⁿ. Even the right bound is exponentially loose. A \
-           factorisation with Lanczos on A and A⁻¹ gives κ to many digits, but whoever has it has also solved the system.",
-        ],
-    );
-    section.figures.push(figures::estimators(m));
-    let columns = [
-        "estimator",
-        "answers",
-        "of",
-        "median error [decades]",
-        "largest error [decades]",
-        "cost over one LDLᵀ solve (median, N ≥ 100)",
-    ];
-    let mut table = DataTable::new("estimators", "The estimators on every measured system", &columns);
-    let known: Vec<_> = m.run.estimates.iter().filter(|e| e.kappa.is_some()).collect();
-    for e in Estimator::ALL {
-        let name = e.to_string();
-        let stem = name.split(':').next().unwrap_or(&name).to_string();
-        let errors: Vec<f64> = known.iter().filter_map(|x| error_decades(x, &stem)).map(f64::abs).collect();
-        let ratio = m.run.estimates.iter().filter(|x| x.n >= WEIGHTS).filter_map(|x| {
-            let found = x.all.iter().find(|k| k.estimator.starts_with(&stem))?;
-            let n = x.n as f64;
-            Some((found.dense_flops + found.stored_flops) / (n.powi(3) / 3.0 + 2.0 * n * n))
-        });
-        table.push(vec![
-            name.into(),
-            errors.len().into(),
-            known.len().into(),
-            median(errors.iter().copied()).into(),
-            errors.iter().copied().fold(f64::NEG_INFINITY, f64::max).into(),
-            median(ratio).into(),
-        ]);
-    }
-    section.tables.push(table);
-    if let Some(s) = p.run.first() {
-        let overhead = s.policy("q-newton").and_then(|p| p.overhead_seconds);
-        let classical = s.policy("all-classical").and_then(|p| p.seconds);
-        if let Some((o, c)) = overhead.zip(classical) {
-            section.text.push(format!(
-                "In the schedule above deciding (factored, and one pass to count d) takes {} s against {} s of inverses: {} % of the \
-                 classical time, so no gate time can save more than {} %.",
-                real(o),
-                real(c),
-                digits(100.0 * o / c, 3),
-                digits(100.0 * (1.0 - o / c), 3)
-            ));
-        }
-    }
     section
 }
 

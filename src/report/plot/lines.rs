@@ -65,7 +65,8 @@ fn styles(series: &[LineSeries]) -> Vec<(Ink, Dash, Form)> {
         let (count, ink): (&mut u8, fn(u8) -> Ink) = match s.part {
             Part::Quantum => (&mut quantum, Ink::Quantum),
             Part::Classical => (&mut classical, Ink::Classical),
-            Part::Other => (&mut other, Ink::Series),
+            // The first two look like a quantum and a classical line: they come last.
+            Part::Other => (&mut other, |i| Ink::Series((i + 2) % 6)),
         };
         let ink = ink(*count);
         *count += 1;
