@@ -21,7 +21,7 @@ pub fn dossier(scheduled: &Scheduled, seed: u64, threads: usize) -> Dossier {
         id: "schedule".into(),
         title: "The schedule".into(),
         text: vec![format!(
-            "{} solves, priced in the scenario {} by {} against {} on {}; a gate or query takes {} s. κ is estimated by \
+            "{} solves, priced in the scenario {} by {} against {} on {}; a gate or query takes {} s. κ is estimated by \
              {}; deciding costs {} s in all.",
             s.solves.len(),
             s.scenario,

@@ -384,11 +384,8 @@ fn factored(a: MatRef<'_, f64>, check: bool, seed: u64, par: Par) -> Result<Kapp
 fn eigen(a: MatRef<'_, f64>, par: Par) -> Result<KappaEstimate> {
     let n = a.nrows() as f64;
     let (values, certificate) = values(a, par)?;
-    let spectrum = Eigenvalues {
-        values,
-        value_error: certificate.value_error,
-        backward_error: certificate.backward_error,
-    };
+    let spectrum =
+        Eigenvalues { values, value_error: certificate.value_error, backward_error: certificate.backward_error };
     let condition = spectrum.condition("A", "eigenvalues");
     let kappa = condition.kappa;
     Ok(KappaEstimate {

@@ -21,7 +21,7 @@ use crate::schedule::Schedule;
 pub use condition::{DEFINITIONS, Fall, bound_use, error_decades, falls, kappa_of};
 pub use statistics::{exponent, rank_correlation};
 pub use sweeps::median_kappa;
-pub use time::{agreement, gate_times};
+pub use time::{agreement, gate_times, tried};
 
 /// Gate times of the published presets: superconducting and ion trap.
 pub const PRESETS: [f64; 2] = [5e-8, 1e-4];
@@ -54,7 +54,7 @@ pub fn claims(m: &Measured, p: &Prices) -> Vec<Claim> {
     vec![
         time::saving(p),
         condition::kappa_falls(m),
-        time::threshold(m, p),
+        time::threshold(p),
         time::rival(p),
         sweeps::pruning(m, p),
         sweeps::regularisation(m, p),

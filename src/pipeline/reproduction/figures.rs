@@ -1,7 +1,7 @@
 //! The figures of the reproduction.
 
 use super::claims::{
-    DEFINITIONS, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa,
+    DEFINITIONS, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa, tried,
 };
 use super::prices::{PAIRS, gate_time_of, operations};
 use super::sizes::ETA;
@@ -148,19 +148,17 @@ pub fn strip(s: &Schedule) -> Picture {
 
 /// How often the rule κ > 1e4 and the prices agree.
 pub fn threshold(p: &Prices) -> Option<Picture> {
-    let pairs = [("paper's gates against the inverse", 0), ("paper's gates against the best rival", 1)];
-    let series = pairs
-        .iter()
-        .filter_map(|(name, i)| {
-            let s = p.run.get(*i)?;
-            let points = gate_times().into_iter().map(|t| (t, agreement(s, t).map(|a| 100.0 * a))).collect();
-            Some(LineSeries { marked: false, ..line(*name, points) })
-        })
-        .collect();
+    let all = tried(p);
+    let run: Vec<&Schedule> = p.run.first().into_iter().collect();
+    let share = |name: &str, schedules: &[&Schedule]| {
+        let points = gate_times().into_iter().map(|t| (t, agreement(schedules, t).map(|a| 100.0 * a))).collect();
+        LineSeries { marked: false, ..line(name, points) }
+    };
+    let series = vec![share("the scheduled run", &run), share("with the pruning sweep and the widths", &all)];
     Some(picture(
         "threshold",
         "The rule κ > 1e4 against the prices",
-        "Share of the solves in which the fixed limit and the cheaper price choose the same side, over the gate time."
+        "Share of the solves in which the fixed limit and the cheaper price (paper's gates against the inverse) choose the same side."
             .into(),
         Lines {
             x: AxisSpec::log("gate time", "s"),
@@ -303,7 +301,7 @@ pub fn losses(m: &Measured) -> Picture {
     picture(
         "loss",
         "Loss of the scheduled training",
-        "Q-Newton with exact Hessian blocks and a line search; every block of every step is one solve of the schedule."
+        "Q-Newton with exact Hessian blocks and a line search on one fixed batch; every block of every step is one solve of the schedule."
             .into(),
         Lines {
             x: AxisSpec::linear("training step", ""),

@@ -50,8 +50,14 @@ impl Seen {
     }
 }
 
+/// One fixed batch: losses of different steps and rules then compare.
 fn request(t: &Training, optimizer: &str) -> Request {
-    Request { batch: Some(t.batch), seed: t.seed, ..Request::new(&t.data, &t.network, optimizer, t.steps) }
+    Request {
+        batch: Some(t.batch),
+        samples: Some(t.batch),
+        seed: t.seed,
+        ..Request::new(&t.data, &t.network, optimizer, t.steps)
+    }
 }
 
 /// Trains by Q-Newton and looks.

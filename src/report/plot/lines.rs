@@ -1,9 +1,10 @@
 //! Lines over one variable, with marks where points were measured: the figures of a dossier.
 
 use super::axis::{Axis, Scale, range};
+use super::font;
 use super::frame::{Entry, Frame, Swatch};
 use super::ink::Ink;
-use super::scene::{DASH_DOT, DASHED, DOTTED, Dash, Form, SOLID, Scene};
+use super::scene::{Align, DASH_DOT, DASHED, DOTTED, Dash, EM, Form, SOLID, Scene};
 use crate::report::dossier::{LineSeries, Lines, Part};
 use crate::report::escape::visible;
 
@@ -21,7 +22,11 @@ pub fn lines(data: &Lines, alt: &str) -> Option<Scene> {
             y_range = (low, high);
         }
     }
-    let x = Axis::new(scale(data.x.log), visible(&data.x.label()), x_range, 10);
+    let mut x = Axis::new(scale(data.x.log), visible(&data.x.label()), x_range, 10);
+    if !data.x.log && points().all(|(x, _)| x.fract() == 0.0) {
+        // Steps are counted.
+        x.ticks.retain(|t| t.value.fract() == 0.0);
+    }
     let y = Axis::new(scale(data.y.log), visible(&data.y.label()), y_range, 9);
     let styles = styles(&data.series);
     let legend: Vec<Entry> = data
@@ -39,7 +44,15 @@ pub fn lines(data: &Lines, alt: &str) -> Option<Scene> {
         .collect();
     let mut frame = Frame::new(visible(alt), 430.0, x, y, &legend);
     for mark in &data.horizontal {
-        frame.horizontal_mark(mark.at, &visible(&mark.label), Ink::Mark);
+        if data.vertical.is_empty() {
+            frame.horizontal_mark(mark.at, &visible(&mark.label), Ink::Mark);
+            continue;
+        }
+        // The upper edge belongs to the labels of the vertical marks.
+        let (area, y) = (frame.area, frame.py(mark.at));
+        frame.scene.curve(&[(area.left, y), (area.right, y)], &area, Ink::Mark, 1.2, DOTTED, 1.0);
+        let label = font::fit(&visible(&mark.label), EM, area.width() * 0.5);
+        frame.scene.text((area.right - 5.0, y + 15.0), label, EM, Align::End, Ink::Mark);
     }
     for (level, mark) in data.vertical.iter().enumerate() {
         frame.vertical_mark(mark.at, &visible(&mark.label), Ink::Mark, level);

@@ -45,9 +45,12 @@ pub(super) fn pruning(m: &Measured, p: &Prices) -> Claim {
             digits(asymmetry, 2),
             digits(columns, 3)
         ),
-        holds: "With pruning that keeps the matrix symmetric, so that both rows and columns have at most d entries.".into(),
+        holds: match trade {
+            Some(_) => "With pruning that keeps the matrix symmetric, so that both rows and columns have at most d entries.".into(),
+            None => "At no keep ratio of 0.5 or below on this network and with so few updates.".to_string(),
+        },
         breaks: "Row-wise top-k is not symmetric: d-sparse access to columns is not bounded by k, and the solved matrix is no \
-                 longer a Hessian. Pruning may also raise κ, by making a definite matrix indefinite."
+                 longer a Hessian. Pruning may also raise κ, by making a definite matrix indefinite; the Newton step may then climb."
             .into(),
         rule: "Reproduced when some keep ratio r ≤ 0.5 leaves at most 2r of the gates at no more than five points of accuracy, and \
                the published rule's result is symmetric to 1e-12; holds only under symmetric pruning when the first alone is true."

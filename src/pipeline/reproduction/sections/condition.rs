@@ -63,7 +63,7 @@ pub(super) fn threshold(p: &Prices) -> Section {
         "threshold",
         "The limit κ > 1e4",
         &[
-            "A fixed limit on κ is the same as comparing prices only where the gate time, N, d and the classical rate put the \
+            "A fixed limit on κ is the same as comparing prices only where gate time, N, d and the classical rate put the \
            break-even κ at 1e4. Far to the left every solve is cheaper on the quantum side and the limit sends some away; far to \
            the right none is and the limit keeps some.",
         ],
