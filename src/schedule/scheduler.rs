@@ -8,7 +8,7 @@
 //!
 //! let catalog = breakeven::catalog::load(None)?;
 //! let settings = Settings::new(Scenario::Paper, "a100", 1e-9);
-//! let mut scheduler = Scheduler::new(Pricing::new(&catalog, settings)?, Estimator::Factored, 0);
+//! let mut scheduler = Scheduler::new(Pricing::new(&catalog, settings)?, Estimator::Auto, 0);
 //! let hessian = faer::Mat::from_fn(64, 64, |i, j| if i == j { 1.0 + i as f64 } else { 0.01 });
 //! let decision = scheduler.consider(Label::new(0, "layers.0.weight"), hessian.as_ref(), 1e-2, faer::Par::Seq)?;
 //! assert_eq!(decision.choice, Choice::Classical);

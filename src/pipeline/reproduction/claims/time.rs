@@ -35,7 +35,7 @@ pub(super) fn saving(p: &Prices) -> Claim {
             at(own),
             match paid {
                 Some(t) => format!("; at {} with the estimate of κ paid for", at(Some(t))),
-                None => "; never once the estimate of κ is paid for, which is a factorisation of its own".into(),
+                None => "; never once the estimate of κ is paid for, which costs about as much as solving".into(),
             },
             at(best),
             at(oracle),
