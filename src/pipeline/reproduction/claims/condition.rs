@@ -145,11 +145,14 @@ pub(super) fn estimator(m: &Measured) -> Claim {
     let silent = with_kappa.iter().filter(|e| error_decades(e, "published").is_none()).count();
     let (published, bound, factored) = (within("published"), within("merikoski"), within("factored"));
     let worst = |name: &str| with_kappa.iter().filter_map(|e| error_decades(e, name)).map(f64::abs).fold(0.0, f64::max);
-    let verdict = match () {
-        () if with_kappa.is_empty() => Outcome::NotTestable,
-        () if published >= 0.9 => Outcome::Reproduced,
-        () if bound >= 0.9 => Outcome::HoldsOnlyUnder,
-        () => Outcome::NotReproduced,
+    let verdict = if with_kappa.is_empty() {
+        Outcome::NotTestable
+    } else if published >= 0.9 {
+        Outcome::Reproduced
+    } else if bound >= 0.9 {
+        Outcome::HoldsOnlyUnder
+    } else {
+        Outcome::NotReproduced
     };
     Claim {
         measured: format!(
