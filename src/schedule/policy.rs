@@ -47,7 +47,7 @@ pub struct Run {
 /// The policies that solve systems, in the contract's order.
 ///
 /// # Errors
-/// When the catalogue lacks `cg-hvp` or `woodbury`.
+/// When the catalogue lacks `cg-hvp`, `woodbury` or `ldlt`.
 pub fn policies(solves: &[Solve<'_>], run: Run, pricing: &Pricing<'_>) -> Result<Vec<PolicyRow>> {
     let sum = |id: &str, why: &str, overhead: f64, price: &dyn Fn(&Solve<'_>) -> (Option<f64>, String)| {
         let mut seconds = Some(0.0);
@@ -99,11 +99,16 @@ pub fn policies(solves: &[Solve<'_>], run: Run, pricing: &Pricing<'_>) -> Result
     ];
     for (id, why) in [
         ("cg-hvp", "CG or MINRES with Hessian-vector products: iterations of real runs, else the bound"),
-        ("woodbury", "the low-rank form, for curvatures that have one"),
+        ("woodbury", "the low-rank form where a block has one, LDLᵀ for blocks smaller than their rank"),
     ] {
         let mut prices = Vec::with_capacity(solves.len());
         for solve in solves {
             prices.push(pricing.by_id(id, solve.subject)?);
+        }
+        if id == "woodbury" && prices.iter().any(|p| p.seconds.is_some()) {
+            for (price, solve) in prices.iter_mut().zip(solves).filter(|(p, _)| p.seconds.is_none()) {
+                *price = pricing.by_id("ldlt", solve.subject)?;
+            }
         }
         let mut at = prices.iter();
         let row = std::cell::RefCell::new(&mut at);
