@@ -5,7 +5,7 @@ use crate::pipeline::reproduction::claims::{Prices, median_kappa};
 use crate::pipeline::reproduction::figures;
 use crate::pipeline::reproduction::prices::{gate_time_of, operations};
 use crate::pipeline::reproduction::stages::{Measured, Seen};
-use crate::report::dossier::{DataTable, Datum, Section};
+use crate::report::dossier::{DataTable, Section};
 use crate::schedule::Schedule;
 
 fn sweep_table(id: &str, title: &str, variable: &str, sweep: &[(f64, Seen)], prices: &[(f64, Schedule)]) -> DataTable {
