@@ -197,7 +197,8 @@ impl Table {
         String::from_utf8(bytes).map_err(|e| bad(&e))
     }
 
-    fn markdown(&self) -> String {
+    /// As a Markdown table, every digit.
+    pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let clean = |text: String| text.replace('|', "\\|").replace('\n', " ");
         let mut out = line(self.columns.iter().cloned().map(clean).collect());
