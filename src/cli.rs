@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod args;
+mod bars;
 pub mod calibrate;
 pub mod check;
 pub mod completions;
