@@ -38,7 +38,7 @@ fn wrong_options_leave_nothing_behind() {
         (format!("{base} --optimizer newton --damping relative:-1"), 2, &["--damping"]),
         (format!("{base} --optimizer newton --scope layer:x"), 2, &["--scope"]),
         (format!("{base} --optimizer newton --clip 0"), 2, &["--clip"]),
-        (format!("{base} --optimizer sgd --batch 5000"), 2, &["--batch 5000", "1617"]),
+        (format!("{base} --optimizer sgd --batch 5000"), 2, &["--batch 5000", "1618"]),
         (format!("{base} --optimizer sgd --batch 0"), 2, &["--batch"]),
         (format!("{base} --optimizer sgd --samples 5000"), 2, &["--samples"]),
         (format!("{base} --optimizer sgd --held-out 1797"), 2, &["--held-out"]),
