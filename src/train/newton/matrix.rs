@@ -137,13 +137,19 @@ fn fits(block: &Block, rule: &NewtonRule, bytes: usize, limit: Option<u64>) -> R
             "train::memory",
             format!("block `{}`, N = {}", block.name, block.len),
             format!(
-                "its {} and a factor of it need {:.1} GiB, above the {:.1} GiB that may be used",
+                "its {} and a factor of it need {}, above the {} that may be used",
                 rule.curvature,
-                need / (1u64 << 30) as f64,
-                limit as f64 / (1u64 << 30) as f64
+                size(need),
+                size(limit as f64)
             ),
             "use --scope layers, --precision f32, or --curvature empirical-fisher with --keep 1, which forms no N² matrix",
         )),
         _ => Ok(()),
     }
+}
+
+/// Bytes for reading.
+fn size(bytes: f64) -> String {
+    const MEGA: f64 = (1u64 << 20) as f64;
+    if bytes < 1024.0 * MEGA { format!("{:.1} MiB", bytes / MEGA) } else { format!("{:.1} GiB", bytes / MEGA / 1024.0) }
 }

@@ -113,13 +113,14 @@ impl System<'_> {
             return Ok(Solved { direction, lambda, method: Method::Cholesky });
         }
         let a = Mat::from_fn(live.len(), live.len(), |i, j| h[(live[i], live[j])].wide());
-        let factors = self.threads.run(|| Factorization::new(a.as_ref(), lambda, self.par()))?;
+        // sequential, as are eigendecompositions: the library's bits depend on the number of threads otherwise
+        let factors = Factorization::new(a.as_ref(), lambda, Par::Seq)?;
         let roundoff = T::ONE.wide() * epsilon::<T>() * live.len() as f64;
         if factors.pivot_ratio() <= roundoff.min(1e-6) {
             return Err(self.singular(lambda));
         }
         let mut x: Vec<f64> = live.iter().map(|&i| -self.gradient[i]).collect();
-        self.threads.run(|| factors.solve(&mut x));
+        factors.solve(&mut x);
         let direction = self.scatter(&live, lambda, &x);
         self.finite(Solved { direction, lambda, method: Method::Ldlt })
     }
@@ -128,7 +129,6 @@ impl System<'_> {
     fn definite<T: Real + RealField>(&self, h: MatRef<'_, T>, live: &[usize], lambda: f64) -> Option<Vec<f64>> {
         let n = live.len();
         let shift = T::of(lambda);
-        let par = self.par();
         let solver = self.threads.run(|| {
             let mut a = vec![T::ZERO; n * n];
             // the lower triangle alone is read
@@ -139,7 +139,7 @@ impl System<'_> {
                 }
                 column[j] += shift;
             });
-            Cholesky::new(a, n, par)
+            Cholesky::new(a, n)
         })?;
         if solver.pivot_ratio() <= 4.0 * epsilon::<T>() {
             return None;
@@ -181,7 +181,7 @@ impl System<'_> {
             let inner = MatMut::from_column_major_slice_mut(&mut gram, r, r);
             f64::product(inner, false, f.transpose(), f.as_ref(), par);
             gram.iter_mut().step_by(r + 1).for_each(|x| *x += lambda);
-            let solver = Cholesky::new(gram, r, par)?;
+            let solver = Cholesky::new(gram, r)?;
             let mut inner: Vec<f64> = f.col_iter().map(|c| product(c, self.gradient)).collect();
             solver.solve(&mut inner);
             let mut p: Vec<f64> = self.gradient.iter().map(|g| -g).collect();
@@ -205,7 +205,6 @@ impl System<'_> {
             Matrix::Double(h) => h.clone(),
             Matrix::Single(_) => self.matrix.to_dense(Par::Seq),
         };
-        // sequential: the eigenvectors' bits would depend on the number of threads
         let eigen = decompose(h.as_ref(), Par::Seq)?;
         let top = eigen.values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
         let least = eigen.values.iter().fold(f64::INFINITY, |m, v| m.min(v.abs())) + lambda;
