@@ -138,6 +138,12 @@ fn another_run_is_never_overwritten() {
     refuse(&out, "--resume --optimizer adam", 2, &["sgd"]);
     assert_eq!(std::fs::read(out.join("sgd_0002.safetensors")).unwrap(), before);
     assert_eq!(train(&out, "--resume --steps 3").code, 0);
+    // a folder with a graph of another exporter
+    let foreign = folder.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("exported.onnx"), b"?").unwrap();
+    refuse(&foreign, base, 2, &["exported.onnx"]);
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1);
     // changed data are noticed
     std::fs::write(out.join("batch.npz"), b"other").unwrap();
     refuse(&out, "--resume --steps 5", 3, &["batch.npz"]);
