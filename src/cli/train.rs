@@ -35,6 +35,9 @@ pub struct TrainArgs {
     /// Graph, batch, loss and weights of a snapshot, or of the first one of a run directory.
     #[arg(long, value_name = "SNAPSHOT", help_heading = "What to train")]
     pub from: Option<PathBuf>,
+    /// The graph of --from, where its folder holds several.
+    #[arg(long, value_name = "FILE", help_heading = "What to train")]
+    pub graph: Option<PathBuf>,
     /// Weights to start from, instead of the seed's.
     #[arg(long, value_name = "FILE", help_heading = "What to train")]
     pub start: Option<PathBuf>,
@@ -100,6 +103,7 @@ impl TrainArgs {
             data: self.data.clone(),
             network: self.network.clone(),
             from: self.from.clone(),
+            graph: self.graph.clone(),
             start: self.start.clone(),
             optimizer: self.optimizer.clone().unwrap_or_default(),
             steps: self.steps.unwrap_or(100),

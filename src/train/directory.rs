@@ -63,27 +63,34 @@ impl Directory {
             if weights::WeightFormat::of(&file).is_some() && own {
                 return Err(taken(&self.root.join(&file), "snapshots of this optimiser are there already"));
             }
+            if file == "batch.safetensors" || file.ends_with(".onnx") && file != GRAPH {
+                return Err(taken(&self.root.join(&file), "belongs to another run"));
+            }
         }
-        let folder = self.root.join("train");
-        std::fs::create_dir_all(&folder).map_err(|e| Error::io(folder.display(), &e))?;
-        let (batch, loss) = (batch_bytes(problem)?, loss_bytes(&problem.loss));
-        for (name, bytes) in [(BATCH, &batch), (LOSS, &loss)] {
+        // everything is compared before anything is written
+        let mut missing: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+        for (name, bytes) in [(BATCH, batch_bytes(problem)?), (LOSS, loss_bytes(&problem.loss))] {
             let path = self.root.join(name);
             match std::fs::read(&path) {
-                Ok(found) if found == *bytes => {}
+                Ok(found) if found == bytes => {}
                 Ok(_) => return Err(taken(&path, "differs from that of this training")),
-                Err(_) => atomic::write_file(&path, bytes)?,
+                Err(_) => missing.push((path, bytes)),
             }
         }
         let path = self.root.join(GRAPH);
+        let graph = self.graph_bytes(problem, &problem.start);
         if path.exists() {
-            let ours = skeleton(&parse(&self.graph_bytes(problem, &problem.start), &path)?, problem);
             let bytes = FileEntry::on_disk(path.display().to_string(), path.clone()).read(&Limits::default())?;
-            if skeleton(&parse(&bytes, &path)?, problem) != ours {
+            if skeleton(&parse(&bytes, &path)?, problem) != skeleton(&parse(&graph, &path)?, problem) {
                 return Err(taken(&path, "is another graph than that of this training"));
             }
         } else {
-            self.write_graph(problem, &problem.start)?;
+            missing.push((path, graph));
+        }
+        let folder = self.root.join("train");
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io(folder.display(), &e))?;
+        for (path, bytes) in &missing {
+            atomic::write_file(path, bytes)?;
         }
         self.write_request(request)
     }

@@ -46,7 +46,7 @@ pub(super) fn direction(
         let gradient = prepared.block_gradient(&block);
         let matrix = Matrix::new(prepared, &block, rule, limit)?;
         let place = format!("step {step}, block `{}` (N = {})", block.name, block.len);
-        let objective = prepared.objective(&block);
+        let objective = || prepared.objective(&block);
         let Solved { direction, lambda, method } = solve(&matrix, &gradient, rule, &objective, threads, &place)?;
         let solve = BlockSolve {
             step,

@@ -26,6 +26,8 @@ pub struct Request {
     pub network: Option<String>,
     /// A snapshot or run directory whose graph, batch, loss and weights are taken.
     pub from: Option<PathBuf>,
+    /// The graph of `from`, where its folder holds several.
+    pub graph: Option<PathBuf>,
     /// A weight file to start from.
     pub start: Option<PathBuf>,
     /// `sgd`, `adam`, `newton`, `q-newton`.
@@ -71,6 +73,7 @@ impl Request {
             data: Some(data.to_owned()),
             network: Some(network.to_owned()),
             from: None,
+            graph: None,
             start: None,
             optimizer: optimizer.to_owned(),
             steps,
@@ -97,6 +100,9 @@ impl Request {
     /// # Errors
     /// What was asked does not fit together, or a file cannot be read.
     pub fn problem(&self) -> Result<Problem> {
+        if self.graph.is_some() && self.from.is_none() {
+            return Err(Error::usage("train::from", "--graph", "goes with --from alone", "leave it out"));
+        }
         let mut problem = match (&self.from, &self.data, &self.network) {
             (Some(from), None, None) => self.from_run(from)?,
             (None, Some(source), Some(network)) => {
@@ -140,7 +146,8 @@ impl Request {
                 return Err(Error::usage("train::from", option, what, "leave it out"));
             }
         }
-        match snapshot::open(from, &OpenOptions::default())? {
+        let options = OpenOptions { graph: self.graph.clone(), ..OpenOptions::default() };
+        match snapshot::open(from, &options)? {
             Input::Run(run) => Problem::of_run(*run),
             Input::Matrix(_) => {
                 let remedy = "give a run directory or a snapshot in one";

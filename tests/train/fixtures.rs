@@ -11,9 +11,11 @@ use breakeven::train::{Clip, Config, NewtonRule, Optimizer, Problem, Trainer, Un
 use std::path::Path;
 
 fn problem(fixture: &str, snapshot: &str) -> Problem {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(fixture).join(format!("{snapshot}.safetensors"));
-    let Input::Run(run) = open(&path, &OpenOptions::default()).unwrap() else { panic!("{fixture} is a run") };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(fixture);
+    let file = |extension: &str| folder.join(format!("{snapshot}.{extension}"));
+    let path = if file("safetensors").exists() { file("safetensors") } else { file("npz") };
+    let options = OpenOptions { graph: Some(folder.join("model_legacy17.onnx")), ..OpenOptions::default() };
+    let Input::Run(run) = open(&path, &options).unwrap() else { panic!("{fixture} is a run") };
     Problem::of_run(*run).unwrap()
 }
 
@@ -80,7 +82,7 @@ fn adam_follows_the_stored_snapshots() {
     for (fixture, steps) in [("mlp_relu_digits", 20), ("mlp_tanh_digits", 50), ("cnn_digits", 100)] {
         let mut trainer = trainer(fixture, "sgd_0000", Optimizer::adam(5e-3), Precision::F32, &threads);
         let worst = follow(&mut trainer, fixture, "adam", &[steps], &threads);
-        assert!(worst < 1e-3, "{fixture}: {worst:e}");
+        assert!(worst < 1e-5, "{fixture}: {worst:e}");
     }
 }
 
@@ -91,23 +93,15 @@ fn published(lr: f64) -> Optimizer {
 #[test]
 fn q_newton_follows_the_stored_snapshots() {
     let threads = Threads::new(2).unwrap();
-    // the diverging series (step 0.5) amplify rounding: the later, the more slack
-    for (fixture, series, lr, sgd, steps, slack) in [
-        ("mlp_relu_small", "newton", 0.5, 0.3, &[5][..], 0.02),
-        ("mlp_tanh_digits", "newton", 0.05, 0.3, &[5], 1e-3),
-        ("mlp_relu_digits", "nwt005", 0.05, 0.3, &[2, 6], 1e-3),
-        ("mlp_relu_digits", "newton", 0.5, 0.3, &[1], 1e-3),
-        ("cnn_digits", "newton", 0.5, 0.2, &[4], 0.1),
+    // step 0.5 diverges on purpose and amplifies the rounding of PyTorch's single precision: the later, the more slack
+    for (fixture, series, lr, steps, slack) in [
+        ("mlp_relu_digits", "newton", 0.5, &[1][..], 1e-7),
+        ("mlp_relu_digits", "newton", 0.5, &[3], 1e-3),
+        ("mlp_relu_digits", "nwt005", 0.05, &[2, 6], 1e-7),
+        ("mlp_tanh_digits", "newton", 0.05, &[5], 1e-3),
     ] {
-        let mut first = trainer(fixture, "sgd_0000", Optimizer::sgd(sgd), Precision::F32, &threads);
-        while first.step_number() < 20 {
-            first.advance(&mut Unobserved).unwrap();
-        }
-        let mut start = problem(fixture, "sgd_0000");
-        start.start = first.parameters();
-        let config = Config { precision: Precision::F32, ..Config::new(published(lr), 1) };
-        let mut trainer = Trainer::new(start, config, &threads).unwrap();
+        let mut trainer = trainer(fixture, "sgd_0020", published(lr), Precision::F64, &threads);
         let worst = follow(&mut trainer, fixture, series, steps, &threads);
-        assert!(worst < slack, "{fixture} {series}: {worst:e}");
+        assert!(worst < slack, "{fixture} {series} {steps:?}: {worst:e}");
     }
 }

@@ -4,9 +4,11 @@ use crate::curvature::damping::DampingRule;
 use crate::curvature::pruning::{PruneRule, prune};
 use crate::curvature::{Block, Precision, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
+use crate::parallel::Threads;
 use crate::tensor::Real;
 use crate::train::config::{CurvatureKind, NewtonRule};
-use faer::{Mat, MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 /// The pruned, undamped matrix of a block.
 #[derive(Debug, Clone)]
@@ -14,9 +16,23 @@ pub enum Matrix {
     /// Dense.
     Double(Mat<f64>),
     /// Dense, assembled and solved in single precision.
-    Single(Mat<f32>),
+    Single(Single),
     /// F (n × r, r < n) of F·Fᵀ, which is never formed.
     Factor(Mat<f64>),
+}
+
+/// A square matrix in single precision, column-major, in memory that is touched when it is first written.
+#[derive(Debug, Clone)]
+pub struct Single {
+    data: Vec<f32>,
+    n: usize,
+}
+
+impl Single {
+    /// The matrix.
+    pub fn view(&self) -> MatRef<'_, f32> {
+        MatRef::from_column_major_slice(&self.data, self.n, self.n)
+    }
 }
 
 impl Matrix {
@@ -34,9 +50,10 @@ impl Matrix {
                     matches!(rule.damping, DampingRule::None | DampingRule::Absolute(_) | DampingRule::Relative(_));
                 if prepared.precision() == Precision::F32 && plain && direct {
                     dense(4)?;
-                    let mut h = Mat::<f32>::zeros(n, n);
-                    prepared.hessian(block).assemble(h.as_mut(), &|_, _| {})?;
-                    return Ok(Matrix::Single(h));
+                    let mut data = vec![0.0f32; n * n];
+                    let out = MatMut::from_column_major_slice_mut(&mut data, n, n);
+                    prepared.hessian(block).assemble(out, &|_, _| {})?;
+                    return Ok(Matrix::Single(Single { data, n }));
                 }
                 dense(8)?;
                 prepared.hessian(block).to_dense()?
@@ -65,7 +82,7 @@ impl Matrix {
     pub fn to_dense(&self, par: Par) -> Mat<f64> {
         match self {
             Matrix::Double(h) => h.clone(),
-            Matrix::Single(h) => Mat::from_fn(h.nrows(), h.ncols(), |i, j| f64::from(h[(i, j)])),
+            Matrix::Single(h) => Mat::from_fn(h.n, h.n, |i, j| f64::from(h.data[i + j * h.n])),
             Matrix::Factor(f) => {
                 let n = f.nrows();
                 let mut h = Mat::<f64>::zeros(n, n);
@@ -81,10 +98,10 @@ impl Matrix {
     }
 
     /// max|a_ij|. A positive semidefinite matrix has it on its diagonal, so a factor need not be multiplied out.
-    pub fn max_abs(&self) -> f64 {
-        match self {
+    pub fn max_abs(&self, threads: &Threads) -> f64 {
+        threads.run(|| match self {
             Matrix::Double(h) => max_abs(h.as_ref()),
-            Matrix::Single(h) => max_abs(h.as_ref()),
+            Matrix::Single(h) => max_abs(h.view()),
             Matrix::Factor(f) => {
                 let mut squares = vec![0.0f64; f.nrows()];
                 for column in f.col_iter() {
@@ -94,21 +111,22 @@ impl Matrix {
                 }
                 squares.into_iter().fold(0.0, f64::max)
             }
-        }
+        })
     }
 }
 
 fn max_abs<T: Real>(a: MatRef<'_, T>) -> f64 {
-    let mut top = T::ZERO;
-    for column in a.col_iter() {
-        for &x in column.iter() {
+    let column = |j: usize| {
+        let mut top = T::ZERO;
+        for &x in a.col(j).iter() {
             let x = if x < T::ZERO { -x } else { x };
             if x > top {
                 top = x;
             }
         }
-    }
-    top.wide()
+        top.wide()
+    };
+    (0..a.ncols()).into_par_iter().map(column).reduce(|| 0.0, f64::max)
 }
 
 /// A matrix and its factor must fit.
@@ -119,13 +137,19 @@ fn fits(block: &Block, rule: &NewtonRule, bytes: usize, limit: Option<u64>) -> R
             "train::memory",
             format!("block `{}`, N = {}", block.name, block.len),
             format!(
-                "its {} and a factor of it need {:.1} GiB, above the {:.1} GiB that may be used",
+                "its {} and a factor of it need {}, above the {} that may be used",
                 rule.curvature,
-                need / (1u64 << 30) as f64,
-                limit as f64 / (1u64 << 30) as f64
+                size(need),
+                size(limit as f64)
             ),
             "use --scope layers, --precision f32, or --curvature empirical-fisher with --keep 1, which forms no N² matrix",
         )),
         _ => Ok(()),
     }
+}
+
+/// Bytes for reading.
+fn size(bytes: f64) -> String {
+    const MEGA: f64 = (1u64 << 20) as f64;
+    if bytes < 1024.0 * MEGA { format!("{:.1} MiB", bytes / MEGA) } else { format!("{:.1} GiB", bytes / MEGA / 1024.0) }
 }

@@ -9,8 +9,8 @@
 //! Rows of a dense matrix that hold nothing but zeros (inputs that no sample of the batch uses) are solved by themselves.
 
 use super::matrix::Matrix;
-use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
+use crate::curvature::{BlockObjective, Objective};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
 use crate::spectrum::cholesky::Cholesky;
@@ -20,7 +20,7 @@ use crate::spectrum::scale::dot;
 use crate::tensor::Real;
 use crate::train::config::NewtonRule;
 use faer::traits::RealField;
-use faer::{Mat, MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::fmt;
 
@@ -64,23 +64,23 @@ pub struct Solved {
     pub method: Method,
 }
 
-/// Solves for −A⁻¹g; `place` names step and block in errors, `objective` judges Levenberg-Marquardt's steps.
+/// Solves for −A⁻¹g; `place` names step and block in errors, `objective` makes the judge of Levenberg-Marquardt's steps.
 ///
 /// # Errors
 /// A certificate error when A is singular to working precision, or when no λ makes the loss fall.
-pub fn solve(
+pub fn solve<'a>(
     matrix: &Matrix,
     gradient: &[f64],
     rule: &NewtonRule,
-    objective: &dyn Objective,
+    objective: &dyn Fn() -> BlockObjective<'a>,
     threads: &Threads,
     place: &str,
 ) -> Result<Solved> {
-    let first = rule.lambda(matrix.max_abs());
+    let first = rule.lambda(matrix.max_abs(threads));
     let system = System { matrix, gradient, threads, place, symbol: rule.curvature.symbol() };
     match rule.damping {
         DampingRule::SaddleFree(_) => system.saddle_free(first),
-        DampingRule::LevenbergMarquardt(_) => system.levenberg_marquardt(first, objective),
+        DampingRule::LevenbergMarquardt(_) => system.levenberg_marquardt(first, &objective()),
         DampingRule::None | DampingRule::Absolute(_) | DampingRule::Relative(_) => system.shifted(first),
     }
 }
@@ -102,7 +102,7 @@ impl System<'_> {
     fn shifted(&self, lambda: f64) -> Result<Solved> {
         match self.matrix {
             Matrix::Double(h) => self.direct(h.as_ref(), lambda),
-            Matrix::Single(h) => self.direct(h.as_ref(), lambda),
+            Matrix::Single(h) => self.direct(h.view(), lambda),
             Matrix::Factor(f) => self.woodbury(f, lambda),
         }
     }
@@ -113,13 +113,14 @@ impl System<'_> {
             return Ok(Solved { direction, lambda, method: Method::Cholesky });
         }
         let a = Mat::from_fn(live.len(), live.len(), |i, j| h[(live[i], live[j])].wide());
-        let factors = self.threads.run(|| Factorization::new(a.as_ref(), lambda, self.par()))?;
+        // sequential, as are eigendecompositions: the library's bits depend on the number of threads otherwise
+        let factors = Factorization::new(a.as_ref(), lambda, Par::Seq)?;
         let roundoff = T::ONE.wide() * epsilon::<T>() * live.len() as f64;
         if factors.pivot_ratio() <= roundoff.min(1e-6) {
             return Err(self.singular(lambda));
         }
         let mut x: Vec<f64> = live.iter().map(|&i| -self.gradient[i]).collect();
-        self.threads.run(|| factors.solve(&mut x));
+        factors.solve(&mut x);
         let direction = self.scatter(&live, lambda, &x);
         self.finite(Solved { direction, lambda, method: Method::Ldlt })
     }
@@ -128,20 +129,17 @@ impl System<'_> {
     fn definite<T: Real + RealField>(&self, h: MatRef<'_, T>, live: &[usize], lambda: f64) -> Option<Vec<f64>> {
         let n = live.len();
         let shift = T::of(lambda);
-        let par = self.par();
         let solver = self.threads.run(|| {
-            let mut a = Mat::<T>::zeros(n, n);
+            let mut a = vec![T::ZERO; n * n];
             // the lower triangle alone is read
-            a.as_mut().par_col_iter_mut().enumerate().for_each(|(j, column)| {
+            a.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(j, column)| {
                 let from = h.col(live[j]);
-                for (i, slot) in column.iter_mut().enumerate().skip(j) {
-                    *slot = from[live[i]];
+                for (slot, &i) in column[j..].iter_mut().zip(&live[j..]) {
+                    *slot = from[i];
                 }
+                column[j] += shift;
             });
-            for j in 0..n {
-                a[(j, j)] += shift;
-            }
-            Cholesky::new(a, par)
+            Cholesky::new(a, n)
         })?;
         if solver.pivot_ratio() <= 4.0 * epsilon::<T>() {
             return None;
@@ -179,10 +177,11 @@ impl System<'_> {
         }
         let (r, par) = (f.ncols(), self.par());
         let direction = self.threads.run(|| {
-            let mut gram = Mat::<f64>::zeros(r, r);
-            f64::product(gram.as_mut(), false, f.transpose(), f.as_ref(), par);
-            (0..r).for_each(|i| gram[(i, i)] += lambda);
-            let solver = Cholesky::new(gram, par)?;
+            let mut gram = vec![0.0; r * r];
+            let inner = MatMut::from_column_major_slice_mut(&mut gram, r, r);
+            f64::product(inner, false, f.transpose(), f.as_ref(), par);
+            gram.iter_mut().step_by(r + 1).for_each(|x| *x += lambda);
+            let solver = Cholesky::new(gram, r)?;
             let mut inner: Vec<f64> = f.col_iter().map(|c| product(c, self.gradient)).collect();
             solver.solve(&mut inner);
             let mut p: Vec<f64> = self.gradient.iter().map(|g| -g).collect();
@@ -206,7 +205,6 @@ impl System<'_> {
             Matrix::Double(h) => h.clone(),
             Matrix::Single(_) => self.matrix.to_dense(Par::Seq),
         };
-        // sequential: the eigenvectors' bits would depend on the number of threads
         let eigen = decompose(h.as_ref(), Par::Seq)?;
         let top = eigen.values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
         let least = eigen.values.iter().fold(f64::INFINITY, |m, v| m.min(v.abs())) + lambda;
@@ -229,7 +227,7 @@ impl System<'_> {
             let found = match self.matrix {
                 Matrix::Factor(f) => self.woodbury(f, lambda).ok(),
                 Matrix::Double(h) => self.definite_step(h.as_ref(), lambda),
-                Matrix::Single(h) => self.definite_step(h.as_ref(), lambda),
+                Matrix::Single(h) => self.definite_step(h.view(), lambda),
             };
             if let Some(found) = found {
                 let p = &found.direction;
@@ -265,7 +263,7 @@ impl System<'_> {
         }
         match self.matrix {
             Matrix::Double(h) => quadratic(h.as_ref(), p),
-            Matrix::Single(h) => quadratic(h.as_ref(), p),
+            Matrix::Single(h) => quadratic(h.view(), p),
             Matrix::Factor(f) => f.col_iter().map(|c| product(c, p).powi(2)).sum(),
         }
     }
