@@ -234,12 +234,18 @@ fn gradient_of(snapshot: &Snapshot) -> String {
 }
 
 /// The entries that the rule keeps.
-fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
+pub(super) fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
     if rule == PruneRule::None { h } else { prune(h.as_ref(), rule) }
 }
 
 /// H + λI, or |H| + λI for saddle-free damping.
-fn damped(mut h: Mat<f64>, rule: DampingRule, lambda: Option<f64>, id: &str, threads: &Threads) -> Result<Mat<f64>> {
+pub(super) fn damped(
+    mut h: Mat<f64>,
+    rule: DampingRule,
+    lambda: Option<f64>,
+    id: &str,
+    threads: &Threads,
+) -> Result<Mat<f64>> {
     let n = h.nrows();
     let largest = (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).fold(0.0_f64, |m, (i, j)| m.max(h[(i, j)].abs()));
     if matches!(rule, DampingRule::LevenbergMarquardt(_)) && lambda.is_none() {
