@@ -154,7 +154,7 @@ fn every_bad_input_has_its_exit_code() {
         (&["jennings2023", path, "--eps", "1e-2"], 3, "√12"),
         (&["jennings2023", large, "--eps", "0.3"], 3, "0.24"),
         (&["costa2022", large, "--eps", "1e-2", "--seconds", "1e-6"], 4, "not verifiable"),
-        (&["qsvt", large, "--eps", "1e-2", "--max-memory", "1KiB"], 4, "1.0 KiB"),
+        (&["qsvt", large, "--eps", "1e-2", "--max-memory", "1KiB"], 4, "limit of 1024"),
         (&["qsvt", path, "--eps", "1e-2", "--seconds", "-1"], 2, "positive"),
         (&["qsvt", path, "--eps", "1e-2", "--refine", "2"], 2, "(0, 1)"),
         (&["qsvt", path, "--eps", "1e-2", "--error-rate", "1.5"], 2, "[0, 1)"),
