@@ -193,3 +193,18 @@ fn dry_run(plan: &Plan, threads: &Threads, io: &Context) -> Result<ExitStatus> {
     io.emit(&Output::table(json, table).with_form(Format::Text, text))?;
     Ok(ExitStatus::Success)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::SimulationRow;
+
+    #[test]
+    fn a_claim_that_failed_is_named() {
+        let row = |model: &str, passed| SimulationRow { model: model.into(), passed, ..SimulationRow::default() };
+        let mut case = Case { simulation: vec![row("qsvt", true), row("hhl", false)], ..Case::default() };
+        case.measurement.id = "one".into();
+        let report = Report { cases: vec![Case::default(), case], ..Report::default() };
+        assert_eq!(failed_checks(&report), ["hhl on one"]);
+    }
+}

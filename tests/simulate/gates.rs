@@ -168,7 +168,8 @@ fn a_combination_of_walks_gate_by_gate() {
 fn a_wrong_guess_and_its_projection_gate_by_gate() {
     // The unknown-norm algorithms: a reflection with a guess that is off, then a projection.
     let (_, instance, dilation, b) = system(403, 7, 4.0);
-    let t = 0.4 * instance.x_norm;
+    // 1/t is a singular value of the extended matrix: t lies in [1, κ].
+    let t = (1.8 * instance.x_norm).min(instance.kappa_eff());
     let (first, second) = (order(instance.kappa_eff(), 0.1), order(instance.kappa_eff(), 1e-3));
     let run = circuit::kernel_reflection(&instance, t, first, &options()).unwrap();
     let (reflected, _) = reflect(&instance, t, first);
