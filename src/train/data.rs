@@ -162,7 +162,10 @@ pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Sp
         (None, None) if plain => (available, None),
         (None, wanted) => {
             let count = wanted.unwrap_or((available / 10).max(1));
-            enough("--held-out", count + 1, available)?;
+            if count >= available {
+                let what = format!("--held-out {count} leaves none of the {available} samples to train on");
+                return Err(Error::usage("train::samples", "--held-out", what, "hold out fewer"));
+            }
             // the end of the shuffle, so that the training samples do not depend on how many are held out
             (available - count, Some(whole.with_order(whole.order[available - count..].to_vec())))
         }
