@@ -148,7 +148,7 @@ pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Sp
         && options.batch.is_none_or(|n| n >= available)
         && options.held_out.unwrap_or(0) == 0;
     // windows of text come shuffled: their masks are drawn in that order
-    if !source.starts_with("text") && !(plain && whole_file) {
+    if !(source.starts_with("text") || plain && whole_file) {
         whole.order = shuffled(available, options.seed);
     }
     let (train_pool, held_out) = match (test, options.held_out) {
