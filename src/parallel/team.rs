@@ -169,7 +169,9 @@ mod tests {
         let count = Arc::new(AtomicUsize::new(0));
         let inner: Job = {
             let count = count.clone();
-            Arc::new(move || drop(count.fetch_add(1, Ordering::Relaxed)))
+            Arc::new(move || {
+                let _ = count.fetch_add(1, Ordering::Relaxed);
+            })
         };
         let outer: Job = {
             let team = Arc::downgrade(&team);
