@@ -25,8 +25,9 @@ const ELEMENTS: usize = 160 << 10;
 const GROUPS: usize = 8;
 /// Lanes of a block, whole registers in either precision.
 const LANES: (usize, usize) = (8, MOST);
-/// Rows that are added up together.
+/// Rows that a thread adds up at a time, and those that it brings into the caller's order.
 const ROWS: usize = 1024;
+const TILE: usize = 64;
 
 /// A part of a vector: a tangent that is read or an output that is written.
 #[derive(Debug, Clone, Copy)]
@@ -162,19 +163,26 @@ impl<T: Real> Shared<T> {
         lock(&self.buffers).push(buffers);
     }
 
-    /// Adds up the groups in their order.
+    /// Adds up the groups in their order; lanes come out one after the other, as the caller's columns are.
     fn add(&self, output: usize, first: usize, lanes: usize, total: &mut Vec<f64>) {
         let rows = ROWS.min(self.outputs[output].size - first);
-        total.clear();
         total.resize(rows * lanes, 0.0);
-        for sums in &self.sums {
-            let sums = sums.read().unwrap_or_else(PoisonError::into_inner);
-            let sums = &sums[output][first * lanes..(first + rows) * lanes];
-            for l in 0..lanes {
-                // lanes one after the other, as the caller's columns are
-                let column = &mut total[l * rows..(l + 1) * rows];
-                for (t, v) in column.iter_mut().zip(sums.iter().skip(l).step_by(lanes)) {
+        let groups: [_; GROUPS] =
+            std::array::from_fn(|g| self.sums.get(g).map(|s| s.read().unwrap_or_else(PoisonError::into_inner)));
+        let mut tile = [0.0f64; TILE * MOST];
+        for at in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - at);
+            let tile = &mut tile[..count * lanes];
+            tile.fill(0.0);
+            for sums in groups.iter().flatten() {
+                for (t, v) in tile.iter_mut().zip(&sums[output][(first + at) * lanes..]) {
                     *t += v.wide();
+                }
+            }
+            for l in 0..lanes {
+                let column = &mut total[l * rows + at..l * rows + at + count];
+                for (c, t) in column.iter_mut().zip(tile.iter().skip(l).step_by(lanes)) {
+                    *c = *t;
                 }
             }
         }
