@@ -40,6 +40,7 @@ def figures(h, values=None):
         "n_pos": int((values > line).sum()),
         "n_neg": int((values < -line).sum()),
         "n_zero": int((np.abs(values) <= line).sum()),
+        "n_near_zero_1e10": int((np.abs(values) <= 1e-10 * top).sum()),
         "max_abs_entry": largest,
         "damping": damping,
         "kappa_damped": damped.max() / damped.min(),

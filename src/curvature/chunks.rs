@@ -59,7 +59,8 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
             _ => between += each,
         }
     }
-    let count = (samples * (leaves + 3 * between)).div_ceil(ELEMENTS).min(samples);
+    let elements = std::env::var("BE_ELEMENTS").ok().and_then(|s| s.parse().ok()).unwrap_or(ELEMENTS);
+    let count = (samples * (leaves + 3 * between)).div_ceil(elements).min(samples);
     if count < 2 {
         return whole();
     }

@@ -1,5 +1,6 @@
 //! The scalars that programs run on: `f64` and `f32`.
 
+use super::simd::Vector;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::fmt::Debug;
@@ -21,6 +22,7 @@ pub trait Real:
     + Div<Output = Self>
     + Neg<Output = Self>
     + Sum
+    + Vector
     + 'static
 {
     /// 0.

@@ -148,7 +148,7 @@ pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Sp
         && options.batch.is_none_or(|n| n >= available)
         && options.held_out.unwrap_or(0) == 0;
     // windows of text come shuffled: their masks are drawn in that order
-    if !source.starts_with("text") && !(plain && whole_file) {
+    if !(source.starts_with("text") || plain && whole_file) {
         whole.order = shuffled(available, options.seed);
     }
     let (train_pool, held_out) = match (test, options.held_out) {
@@ -162,7 +162,10 @@ pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Sp
         (None, None) if plain => (available, None),
         (None, wanted) => {
             let count = wanted.unwrap_or((available / 10).max(1));
-            enough("--held-out", count + 1, available)?;
+            if count >= available {
+                let what = format!("--held-out {count} leaves none of the {available} samples to train on");
+                return Err(Error::usage("train::samples", "--held-out", what, "hold out fewer"));
+            }
             // the end of the shuffle, so that the training samples do not depend on how many are held out
             (available - count, Some(whole.with_order(whole.order[available - count..].to_vec())))
         }

@@ -45,7 +45,7 @@ pub enum Batches {
     /// Runs of `size` samples; what is left at the end is not used.
     Cut {
         /// The samples, shuffled.
-        set: DataSet,
+        set: Box<DataSet>,
         /// Samples of a step.
         size: usize,
         /// Decides in which order later epochs go through the batches.
@@ -111,7 +111,7 @@ impl Problem {
             return Err(Error::usage("train::batch", "--batch", what, format!("ask for 1 to {}", split.train.len())));
         }
         let loss = split.train.loss.clone();
-        let batches = Batches::Cut { set: split.train, size, seed };
+        let batches = Batches::Cut { set: Box::new(split.train), size, seed };
         Ok(Problem { model, bindings, start, loss, batches, held_out: split.held_out })
     }
 

@@ -104,7 +104,7 @@ impl Request {
             return Err(Error::usage("train::from", "--graph", "goes with --from alone", "leave it out"));
         }
         let mut problem = match (&self.from, &self.data, &self.network) {
-            (Some(from), None, None) => self.from_run(from)?,
+            (Some(from), None, None) => self.run(from)?,
             (None, Some(source), Some(network)) => {
                 let network = Network::parse(network)?;
                 let options =
@@ -135,7 +135,7 @@ impl Request {
         Ok(problem)
     }
 
-    fn from_run(&self, from: &Path) -> Result<Problem> {
+    fn run(&self, from: &Path) -> Result<Problem> {
         for (option, given) in [
             ("--batch", self.batch.is_some()),
             ("--samples", self.samples.is_some()),

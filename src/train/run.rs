@@ -178,7 +178,7 @@ impl Loop<'_, '_> {
             let step = self.trainer.step_number();
             // the step resumed from has its line and its snapshot
             let known = self.resumed_from == Some(step);
-            let due = step % every == 0 || step == steps;
+            let due = step.is_multiple_of(every) || step == steps;
             let event = match self.trainer.event(due || known) {
                 Ok(event) => event,
                 Err(e) => break Err(e),

@@ -66,7 +66,7 @@ fn a_damaged_mnist_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mlp = Network::parse("mlp:4-10").unwrap();
     let source = format!("mnist:{}", dir.path().display());
-    assert_eq!(load(&source, &mlp, 1, 0).unwrap_err().class, Class::Io);
+    assert_eq!(load(&source, &mlp, 1, 0).unwrap_err().class, Class::Input);
     let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2][..], &[255; 8]].concat();
     std::fs::write(dir.path().join("train-images-idx3-ubyte"), &images).unwrap();
     std::fs::write(dir.path().join("train-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 2, 3, 4]).unwrap();

@@ -131,11 +131,17 @@ impl System<'_> {
         let shift = T::of(lambda);
         let solver = self.threads.run(|| {
             let mut a = vec![T::ZERO; n * n];
+            let runs = runs(live);
             // the lower triangle alone is read
             a.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(j, column)| {
                 let from = h.col(live[j]);
-                for (slot, &i) in column[j..].iter_mut().zip(&live[j..]) {
-                    *slot = from[i];
+                for &(at, row, len) in runs.iter().filter(|(at, _, len)| at + len > j) {
+                    let skip = j.saturating_sub(at);
+                    let values = from.subrows(row + skip, len - skip);
+                    match values.try_as_col_major() {
+                        Some(values) => column[at + skip..at + len].copy_from_slice(values.as_slice()),
+                        None => column[at + skip..at + len].iter_mut().zip(values.iter()).for_each(|(c, v)| *c = *v),
+                    }
                 }
                 column[j] += shift;
             });
@@ -286,6 +292,18 @@ impl System<'_> {
     }
 }
 
+/// Maximal runs of consecutive rows: position in the list, first row, length.
+fn runs(rows: &[usize]) -> Vec<(usize, usize, usize)> {
+    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+    for (at, &row) in rows.iter().enumerate() {
+        match runs.last_mut() {
+            Some((_, first, len)) if *first + *len == row => *len += 1,
+            _ => runs.push((at, row, 1)),
+        }
+    }
+    runs
+}
+
 fn product(column: faer::ColRef<'_, f64>, x: &[f64]) -> f64 {
     column.iter().zip(x).map(|(c, x)| c * x).sum()
 }
@@ -293,4 +311,16 @@ fn product(column: faer::ColRef<'_, f64>, x: &[f64]) -> f64 {
 /// Spacing of the numbers above 1.
 fn epsilon<T: Real>() -> f64 {
     if size_of::<T>() == 4 { f64::from(f32::EPSILON) } else { f64::EPSILON }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs;
+
+    #[test]
+    fn runs_are_maximal() {
+        assert_eq!(runs(&[]), []);
+        assert_eq!(runs(&[0, 1, 2]), [(0, 0, 3)]);
+        assert_eq!(runs(&[2, 3, 7, 9, 10]), [(0, 2, 2), (2, 7, 1), (3, 9, 2)]);
+    }
 }
