@@ -224,7 +224,8 @@ pub fn largest(s: &Schedule) -> Option<(f64, Option<f64>, Option<f64>)> {
 }
 
 pub(super) fn growth(p: &Prices) -> Claim {
-    let side = |pick: &dyn Fn(&(usize, Schedule, Schedule)) -> Option<(f64, f64)>| {
+    type Width = (usize, Schedule, Schedule);
+    let side = |pick: &dyn Fn(&Width) -> Option<(f64, f64)>| {
         exponent(&p.widths.iter().filter_map(pick).collect::<Vec<_>>())
     };
     let quantum = side(&|(_, s, _)| largest(s).and_then(|(n, q, _)| Some((n, q?))));
