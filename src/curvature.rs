@@ -12,6 +12,7 @@
 //! | `chunks` | the network in runs of samples |
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
+//! | `checkpoint` | unfinished matrices on disk |
 //! | `columns` | assembly column by column, exactly symmetric |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
 //! | `objective` | losses and gradients around a snapshot |
@@ -19,6 +20,7 @@
 
 mod assembly;
 pub mod block;
+pub mod checkpoint;
 mod chunks;
 mod columns;
 pub mod damping;
@@ -33,6 +35,7 @@ pub mod pruning;
 
 pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};
+pub use checkpoint::Checkpoint;
 pub use empirical_fisher::EmpiricalFisher;
 pub use gauss_newton::GaussNewton;
 pub use hessian::Hessian;
