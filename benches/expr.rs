@@ -5,7 +5,7 @@
 
 use breakeven::catalog::{Bound, Catalog, Point, load};
 use breakeven::crossover::{Cheapest, Coupling, Curve, Search, search};
-use breakeven::expr::{Compiled, Expr, Interval, parse};
+use breakeven::expr::{Compiled, Expr, Interval, Values, parse};
 use criterion::Criterion;
 use std::hint::black_box;
 use std::time::Instant;
@@ -107,6 +107,7 @@ fn serve() {
     let views: Vec<&[f64]> = data.iter().map(Vec::as_slice).collect();
     let mut evaluator = jennings.evaluator();
     let mut simple_evaluator = simple.evaluator();
+    let mut values = Values::default();
     let catalog = load(None).expect("the catalogue");
     let (largest_name, largest) = catalogue().swap_remove(0);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -122,6 +123,10 @@ fn serve() {
                 timed(|| drop(black_box(simple_evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), calls)
             }
             "three_by_million" => timed(|| drop(black_box(compiled.eval_many(black_box(&views)))), calls),
+            "three_by_million_reused" => timed(
+                || drop(black_box(compiled.eval_many_into(black_box(&views), black_box(&mut values)))),
+                calls,
+            ),
             "derive_jennings" => timed(|| drop(black_box(derive(black_box(JENNINGS)))), calls),
             "derive_largest" => timed(|| drop(black_box(derive(black_box(&largest)))), calls),
             "crossover_n" => crossing(["dalzell2024", "ldlt"], "n", [10.0, 1e12]),

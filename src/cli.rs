@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod args;
+mod bars;
 pub mod calibrate;
 pub mod check;
 pub mod completions;
@@ -22,9 +23,12 @@ pub mod models;
 pub mod output;
 pub mod plot;
 pub mod progress;
+pub mod reproduce;
+pub mod schedule;
 pub mod schema;
 pub mod simulate;
 pub mod table;
+pub mod train;
 pub mod values;
 
 use std::process::ExitCode;
@@ -100,6 +104,9 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Explain(args) => explain::run(args, &io),
         Command::Plot(args) => plot::run(args, &io),
         Command::Simulate(args) => simulate::run(args.with_defaults(&file)?, &io),
+        Command::Train(args) => train::run(args, &io),
+        Command::Reproduce(args) => reproduce::run(args, &io),
+        Command::Schedule(args) => schedule::run(args.with_defaults(&file)?, &io),
         Command::Table(args) => table::run(table::TableArgs { source: args.source.with_defaults(&file)? }, &io),
         Command::Check(args) => check::run(args.with_defaults(&file)?, &io),
         Command::Diff(args) => diff::run(args, &io),

@@ -9,7 +9,7 @@
 //! | `verdict`, `lever` | the outcome, and what would turn it |
 //! | `relevant` | which cases are worth simulating |
 //! | `surface` | two costs over two variables |
-//! | `band` | break-even points as a distribution |
+//! | `band` | break-even points under uncertainty: ends of intervals, distributions |
 
 mod band;
 mod case;
@@ -24,7 +24,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use band::break_even_band;
+pub use band::{Uncertain, Uncertainty, break_even_band};
 pub use case::{Estimate, coupling, of_kind, quantum, rivals};
 pub use certify::{Crossing, Search, Side, search};
 pub use curve::{Cheapest, Coupling, Curve, Over};

@@ -15,7 +15,9 @@
 //! | `checkpoint` | unfinished matrices on disk |
 //! | `columns` | assembly column by column, exactly symmetric |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
+//! | `sample_gradients` | the gradients of all samples in one pass |
 //! | `objective` | losses and gradients around a snapshot |
+//! | `evaluator` | losses and gradients at changing parameters, for training |
 //! | `damping`, `pruning` | λ and sparsification |
 
 mod assembly;
@@ -25,6 +27,7 @@ mod chunks;
 mod columns;
 pub mod damping;
 pub mod empirical_fisher;
+pub mod evaluator;
 pub mod gauss_newton;
 pub mod hessian;
 mod lanes;
@@ -32,11 +35,13 @@ pub mod network;
 pub mod objective;
 pub mod prepared;
 pub mod pruning;
+mod sample_gradients;
 
 pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};
 pub use checkpoint::Checkpoint;
 pub use empirical_fisher::EmpiricalFisher;
+pub use evaluator::Evaluator;
 pub use gauss_newton::GaussNewton;
 pub use hessian::Hessian;
 pub use network::Network;

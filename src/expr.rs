@@ -36,6 +36,7 @@
 //! assert!((cost.evaluate(&at).unwrap() - 14755.5178).abs() < 1e-4);
 //! ```
 
+mod columns;
 mod compare;
 mod compiled;
 mod condition;
@@ -59,6 +60,8 @@ mod scope;
 mod simplify;
 mod slope;
 mod span;
+mod steps;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod text;

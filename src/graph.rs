@@ -8,7 +8,8 @@
 //!
 //! **Lanes.** A node that depends on a [`Op::Tangent`] is *laned*: its value carries a leading axis of k tangents,
 //! which its `shape` does not mention. Nodes without lanes are evaluated once per snapshot ([`execute::Primal`]) and
-//! kept; a block of lanes evaluates only the laned nodes ([`execute::Workspace`]).
+//! kept; a block of lanes evaluates only the laned nodes ([`execute::Workspace`], or [`tangents::Buffers`] with the lanes
+//! as trailing axis).
 //!
 //! | file | what |
 //! |---|---|
@@ -16,7 +17,8 @@
 //! | `program` | nodes, hash-consing, construction with simplification |
 //! | `linear` | sums and products of tangents with coefficients, kept short |
 //! | `schedule` | which nodes run, in which order, in which buffers; FLOP counts |
-//! | `execute` | the kernels called in that order, in f64 or f32 |
+//! | `execute` | the kernels called in that order, in f64 or f32, lanes outermost |
+//! | `tangents` | the same for products with vectors, lanes innermost |
 //! | `lower` | from the plain ONNX graph, one batch and a loss to a program |
 
 pub mod execute;
@@ -25,6 +27,7 @@ pub mod lower;
 pub mod operator;
 pub mod program;
 pub mod schedule;
+pub mod tangents;
 
 pub use lower::{Lowered, lower};
 pub use operator::{Cmp, Func, Op};

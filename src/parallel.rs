@@ -1,12 +1,18 @@
 //! The thread pool, made once by the program and handed down.
 
+mod team;
+
+pub use self::team::Job;
+use self::team::Team;
 use crate::error::{Error, Result};
+use std::sync::OnceLock;
 
 /// A pool of worker threads; every parallel stage takes one by reference.
 #[derive(Debug)]
 pub struct Threads {
     pool: rayon::ThreadPool,
     count: usize,
+    team: OnceLock<Team>,
 }
 
 impl Threads {
@@ -20,7 +26,7 @@ impl Threads {
             rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("worker-{i}")).build().map_err(
                 |e| Error::resource("parallel::pool", format!("--threads {count}"), e, "ask for fewer threads"),
             )?;
-        Ok(Threads { pool, count })
+        Ok(Threads { pool, count, team: OnceLock::new() })
     }
 
     /// How many threads the pool holds.
@@ -31,6 +37,15 @@ impl Threads {
     /// Runs `work` inside the pool, so that rayon calls in it use these threads.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
+    }
+
+    /// Runs a short job on the calling thread and on workers that look out for it, and returns when it is done. The
+    /// workers are started at the first call; a job inside a job is done by its caller alone.
+    pub fn share(&self, job: &Job) {
+        if self.count <= 1 {
+            return job();
+        }
+        self.team.get_or_init(|| Team::new(self.count - 1)).run(job);
     }
 
     /// The argument that faer's routines take for their parallelism.

@@ -17,6 +17,9 @@
 //! | [`inspection`] | what `inspect` tells |
 //! | [`tables`] | cost tables for regression |
 //! | [`systems`], [`verification`] | one case as numbers; its claims simulated |
+//! | [`training`] | run directories made |
+//! | [`scheduling`], [`first_order`], [`schedule_report`] | a run directory under the scheduler's policies |
+//! | [`reproduction`] | the claims of the paper replayed |
 //! | [`progress`] | how far a long run is |
 
 pub mod analysis;
@@ -24,6 +27,7 @@ pub mod assembly_plan;
 pub mod calibration;
 pub mod curvatures;
 pub mod figures;
+pub mod first_order;
 pub mod inspection;
 pub mod jobs;
 pub mod market;
@@ -34,12 +38,16 @@ pub mod options;
 pub mod parts;
 pub mod plan;
 pub mod progress;
+pub mod reproduction;
 pub mod sample;
+pub mod schedule_report;
+pub mod scheduling;
 pub mod schemas;
 pub mod stored;
 pub mod survey;
 pub mod systems;
 pub mod tables;
+pub mod training;
 pub mod verification;
 
 pub use analysis::analyze;

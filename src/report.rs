@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod document;
+pub mod dossier;
 pub mod escape;
 pub mod figure_data;
 pub mod figures;

@@ -24,6 +24,7 @@ pub mod hhl;
 pub mod instance;
 pub mod inversion;
 pub mod kernel_reflection;
+pub mod kernel_spectrum;
 pub mod lanczos_measure;
 pub mod levels;
 pub mod noise;
@@ -42,8 +43,8 @@ pub mod walk;
 pub mod walk_circuit;
 
 pub use calibration::{Calibration, calibrate};
-pub use instance::{Instance, Spectrum};
+pub use instance::{Instance, Spectrum, hermitian_dilation};
 pub use oracle::Counts;
 pub use row::{Encoding, Level, Options, SimulationRow};
-pub use solvers::VERIFIABLE;
+pub use solvers::{SECONDS_PER_OPERATION, VERIFIABLE, work};
 pub use verification::{verify, verify_built};

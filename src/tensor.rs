@@ -14,6 +14,8 @@
 //! | `layout` | axis permutations |
 //! | `index` | gather and scatter-add by a constant index map |
 //! | `matmul` | batched products by faer |
+//! | `skinny` | products a few registers wide, without packing, zeros skipped |
+//! | `simd` | the registers that `skinny` is written in |
 
 pub mod elementwise;
 pub mod index;
@@ -21,6 +23,8 @@ pub mod layout;
 pub mod matmul;
 pub mod real;
 pub mod reduce;
+pub mod simd;
+pub mod skinny;
 pub mod softmax;
 pub mod strides;
 

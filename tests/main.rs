@@ -1,9 +1,10 @@
 //! The one integration binary (fast to link); a module per theme.
 
-mod cli;
+pub mod cli;
 mod numerics;
 mod regress;
 mod report;
+mod schedule;
 mod simulate;
 mod snapshot;
 mod spectrum;

@@ -7,3 +7,4 @@ mod lowering;
 mod mlp;
 mod networks;
 mod operators;
+mod products;

@@ -4,6 +4,7 @@ mod adiabatic_walk;
 mod combinations;
 mod command;
 mod encodings;
+mod gates;
 mod inversion;
 mod kernel_reflection;
 mod levels;

@@ -4,4 +4,5 @@ mod catalog;
 mod commands;
 mod crossover;
 mod expr;
+mod numbers;
 mod worked;

@@ -1,1 +1,6 @@
-//! Tests of the train parts.
+//! Tests of trainings: update rules, run directories, resuming, refusals.
+
+mod directories;
+mod fixtures;
+mod newton;
+mod refusals;

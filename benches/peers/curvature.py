@@ -47,6 +47,12 @@ CASES = [
     ("gpt_char", "fixture:gpt_char/adam_0600", 16, "hessian", ["f32", "f64"], FULL),
     ("784-16-16-10", "mlp:784-16-16-10", 2048, "product1", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
     ("784-16-16-10", "mlp:784-16-16-10", 2048, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("cnn_digits", "fixture:cnn_digits/adam_0400", 128, "product1", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("cnn_digits", "fixture:cnn_digits/adam_0400", 128, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("bert_char", "fixture:bert_char/adam_1500", 24, "product1", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("bert_char", "fixture:bert_char/adam_1500", 24, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("gpt_char", "fixture:gpt_char/adam_0600", 16, "product1", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+    ("gpt_char", "fixture:gpt_char/adam_0600", 16, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
 ]
 
 

@@ -2,10 +2,12 @@
 
     python benches/peers/fixtures.py target/release/breakeven [NETWORK …] [--threads N]
 
-needs torch, jax and numpy. Every program runs alone in a process
-of its own, on the same snapshot, batch and float64, with the same number of threads; the time is that of the Hessian alone
-for the peers (second call: compiling is not counted) and, for breakeven, of the whole command `measure --export-hessian`
-(reading, assembling, measuring, writing), and of the same command with the matrix reused, so that the difference is the assembly.
+needs torch, jax, onnx and numpy. The peers' networks are read from the same ONNX graph by onnx_network.py; their loss and
+gradient are compared with breakeven's before anything else. Every program runs alone in a process of its own, on the same
+snapshot, batch and float64, with the same number of threads; the time is that of the Hessian alone for the peers (compiling is
+not counted, nor torch's first call) and, for breakeven, of the whole command `measure --export-hessian` (reading, assembling,
+measuring, writing), and of the same command with the matrix reused, so that the difference is the assembly. Above N = 2,000 one
+call of either peer does not fit into memory: there the same forward-over-reverse columns run in chunks of 128.
 Memory is the peak resident set of each process. The largest difference of the matrices, relative to max|H|, stands beside.
 """
 import argparse
@@ -20,75 +22,64 @@ import time
 import numpy as np
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "data")
+GRAPH = "model_legacy17.onnx"
 NETWORKS = ["mlp_relu_small", "mlp_tanh_digits", "cnn_digits", "mlp_relu_digits", "gpt_char", "bert_char"]
 
 
-def load(name):
-    folder = os.path.join(DATA, name)
-    truth = json.load(open(os.path.join(folder, "truth", "truth.json")))
-    step = truth["onnx"]["weights_of"]
-    state = np.load(os.path.join(folder, step + ".npz"))
-    names = [p["name"] for p in truth["parameters"]]
-    batch = np.load(os.path.join(folder, "batch.npz"))
-    return truth, step, names, {n: state[n].astype(np.float64) for n in names}, batch["x"], batch["y"]
-
-
-def forward(name, np_like, p, x):
-    """The networks that are small enough to be written down here: logits from parameters; None for the others."""
-    xp, softplus_free = np_like
-    if name.startswith("mlp"):
-        act = xp.tanh if "tanh" in name else softplus_free
-        h = x
-        layers = sorted({int(k.split(".")[1]) for k in p})
-        for i in layers:
-            h = h @ p[f"layers.{i}.weight"].T + p[f"layers.{i}.bias"]
-            if i != layers[-1]:
-                h = act(h)
-        return h
-    return None
+# columns of the peers' Hessians that are carried at once where all of them do not fit
+CHUNK = 128
 
 
 def peer(which, name, threads, out):
+    """Seconds and peak memory of one peer, alone in this process; the matrix in state_dict order goes to `out`."""
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
-    truth, _, names, params, x, y = load(name)
-    sizes = [(n, params[n].shape) for n in names]
-    flat = np.concatenate([params[n].ravel() for n in names])
+    from onnx_network import Jax, Network, Torch
 
-    def split(v):
-        p, at = {}, 0
-        for n, s in sizes:
-            k = int(np.prod(s)) if s else 1
-            p[n] = v[at : at + k].reshape(s)
-            at += k
-        return p
-
+    network = Network(os.path.join(DATA, name), GRAPH)
+    flat = network.flat(network.truth["onnx"]["weights_of"])
+    n, whole = len(flat), len(flat) < 2000
     if which == "torch":
         import torch
-        import torch.nn.functional as F
 
         torch.set_num_threads(threads)
-        xt, yt, v = torch.tensor(x, dtype=torch.float64), torch.tensor(y), torch.tensor(flat)
-        loss = lambda v: F.cross_entropy(forward(name, (torch, torch.relu), split(v), xt), yt)
-        run = lambda: torch.func.hessian(loss)(v).numpy()
+        loss, v = network.loss(Torch()), torch.tensor(flat)
+        value, gradient = (float(r) if r.dim() == 0 else r.numpy() for r in (loss(v), torch.func.grad(loss)(v)))
+        if whole:
+            run = lambda: torch.func.hessian(loss)(v).numpy()
+        else:
+            product = lambda t: torch.func.jvp(torch.func.grad(loss), (v,), (t,))[1]
+            run = lambda: torch.func.vmap(product, chunk_size=CHUNK)(torch.eye(n, dtype=torch.float64)).numpy()
     else:
         import jax
         import jax.numpy as jnp
 
-        jax.config.update("jax_enable_x64", True)
-        xj, yj = jnp.asarray(x, dtype=jnp.float64), jnp.asarray(y)
+        ops = Jax()
+        loss, v = network.loss(ops), jnp.asarray(flat)
+        value, gradient = (np.asarray(r) for r in jax.jit(jax.value_and_grad(loss))(v))
+        if whole:
+            compiled = jax.jit(jax.hessian(loss)).lower(v).compile()
+            run = lambda: np.asarray(compiled(v))
+        else:
+            product = lambda v, t: jax.jvp(jax.grad(loss), (v,), (t,))[1]
+            some = jax.jit(jax.vmap(product, (None, 0))).lower(v, jnp.zeros((CHUNK, n))).compile()
 
-        def loss(v):
-            z = forward(name, (jnp, jax.nn.relu), split(v), xj)
-            return -jnp.mean(jax.nn.log_softmax(z)[jnp.arange(len(yj)), yj])
+            def run():
+                h = np.empty((n, n))
+                for at in range(0, n, CHUNK):
+                    rows = min(CHUNK, n - at)
+                    unit = np.zeros((CHUNK, n))
+                    unit[range(rows), range(at, at + rows)] = 1
+                    h[at : at + rows] = np.asarray(some(v, unit))[:rows]
+                return h
 
-        compiled = jax.jit(jax.hessian(loss))
-        run = lambda: np.asarray(compiled(jnp.asarray(flat)))
-    run()
+    if whole and which == "torch":
+        run()
     start = time.perf_counter()
     h = run()
     seconds = time.perf_counter() - start
-    np.save(out, h)
-    print(json.dumps({"seconds": seconds, "kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    np.savez(out, h=h, gradient=gradient, loss=value)
+    print(json.dumps({"seconds": seconds, "kib": peak}))
 
 
 def timed(command):
@@ -126,40 +117,38 @@ def main():
         return peer(a.peer, a.networks[0], a.threads, a.out)
     print("| network | N | breakeven: all [s] | without assembly [s] | assembly [s] | peak [MiB] | torch.func.hessian [s] | peak [MiB] | jax.hessian [s] | peak [MiB] | off torch | off jax |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for name in a.networks:
+    for name in a.networks or NETWORKS:
         with tempfile.TemporaryDirectory() as folder:
-            truth, step, names, params, _, _ = load(name)
+            run_folder = os.path.join(DATA, name)
+            truth = json.load(open(os.path.join(run_folder, "truth", "truth.json")))
+            step = truth["onnx"]["weights_of"]
             matrix = os.path.join(folder, "H.npy")
-            base = [a.program, "measure", os.path.join(DATA, name), "--graph", "model_legacy17.onnx", "--snapshots", step + ".npz"]
+            base = [a.program, "measure", run_folder, "--graph", GRAPH, "--snapshots", step + ".safetensors"]
             base += ["--threads", str(a.threads), "--scope", "full", "--quiet", "--format", "json"]
             own, own_kib = peak(base + ["--export-hessian", matrix])
             rest, _ = peak(base + ["--reuse-hessian", matrix])
-            h = np.load(matrix)
+            h, about = np.load(matrix), json.load(open(matrix + ".json"))
             # rows in the order of the sidecar
-            about = json.load(open(matrix + ".json"))
             offsets, at = {}, 0
-            for n in names:
-                offsets[n] = at
-                at += params[n].size
+            for p in truth["parameters"]:
+                offsets[p["name"]] = at
+                at += p["size"]
             order = np.concatenate([np.arange(offsets[b["name"]], offsets[b["name"]] + b["size"]) for b in about["block"]])
             row = [name, str(len(h)), f"{own:.2f}", f"{rest:.2f}", f"{max(own - rest, 0):.2f}", f"{own_kib / 1024:.0f}"]
             off = []
             for which in ["torch", "jax"]:
-                if forward_known(name):
-                    out = os.path.join(folder, which + ".npy")
-                    command = [sys.executable, os.path.abspath(__file__), a.program, name, "--threads", str(a.threads), "--peer", which, "--out", out]
-                    told = json.loads(timed(command)[1].strip().splitlines()[-1])
-                    other = np.load(out)[np.ix_(order, order)]
-                    row += [f"{told['seconds']:.2f}", f"{told['kib'] / 1024:.0f}"]
-                    off.append(f"{np.abs(h - other).max() / np.abs(other).max():.1e}")
-                else:
-                    row += ["—", "—"]
-                    off.append("—")
+                out = os.path.join(folder, which + ".npz")
+                command = [sys.executable, os.path.abspath(__file__), a.program, name, "--threads", str(a.threads), "--peer", which, "--out", out]
+                told = json.loads(timed(command)[1].strip().splitlines()[-1])
+                other = np.load(out)
+                # the peer's network is the same function, before its Hessian is compared
+                assert abs(about["loss"] / other["loss"] - 1) < 1e-12, (name, which, about["loss"], other["loss"])
+                g = other["gradient"][order]
+                assert np.abs(g - about["gradient"]).max() < 1e-9 * np.abs(g).max(), (name, which)
+                their = other["h"][np.ix_(order, order)]
+                row += [f"{told['seconds']:.2f}", f"{told['kib'] / 1024:.0f}"]
+                off.append(f"{np.abs(h - their).max() / np.abs(their).max():.1e}")
             print("| " + " | ".join(row + off) + " |", flush=True)
-
-
-def forward_known(name):
-    return name.startswith("mlp")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ use crate::pipeline::opened::default_report_folder;
 use crate::pipeline::plan::Simulate;
 use crate::pipeline::survey::survey;
 use crate::pipeline::{self, Plan};
+use crate::report::document::{Case, Report};
 use crate::report::{self, store};
 
 const EXAMPLES: &str = "\
@@ -56,6 +57,9 @@ pub struct AnalyzeArgs {
     /// Widen the machines' gate times by this factor to find the cases worth simulating (default: 10).
     #[arg(long, value_name = "FACTOR", help_heading = "Simulation")]
     pub simulate_band: Option<f64>,
+    /// Time for the simulations of one case, about (default: 0.5 s; no limit with --simulate all).
+    #[arg(long, value_name = "SECONDS", help_heading = "Simulation", allow_negative_numbers = true)]
+    pub simulate_seconds: Option<f64>,
 }
 
 impl AnalyzeArgs {
@@ -87,6 +91,17 @@ impl AnalyzeArgs {
                 "",
             ));
         }
+        self.simulate_seconds = self.simulate_seconds.or(file.simulate_seconds);
+        if let Some(seconds) = self.simulate_seconds
+            && !(seconds.is_finite() && seconds > 0.0)
+        {
+            return Err(Error::usage(
+                "cli::option",
+                "--simulate-seconds",
+                format!("{seconds} is not a positive number of seconds"),
+                "",
+            ));
+        }
         Ok(self)
     }
 }
@@ -101,6 +116,7 @@ pub fn run(args: AnalyzeArgs, io: &Context) -> Result<ExitStatus> {
     plan.scenarios = args.scenario;
     plan.simulate = args.simulate.unwrap_or_default();
     plan.simulate_band = args.simulate_band.unwrap_or(plan.simulate_band);
+    plan.simulate_seconds = args.simulate_seconds;
     let threads = io.threads()?;
     if args.dry_run {
         return dry_run(&plan, &threads, io);
@@ -118,7 +134,34 @@ pub fn run(args: AnalyzeArgs, io: &Context) -> Result<ExitStatus> {
     }
     let json = serde_json::to_value(&report).unwrap_or_default();
     io.emit(&Output::table(json, summary::table(&report)).with_form(Format::Text, summary::text(&report, &out)))?;
-    Ok(ExitStatus::Success)
+    let failed: Vec<String> = failed_checks(&report);
+    if failed.is_empty() {
+        return Ok(ExitStatus::Success);
+    }
+    io.note(format_args!("simulation missed the tolerance for {}; see the report", failed.join(", ")));
+    Ok(ExitStatus::CheckFailed)
+}
+
+/// `model on case` of every simulated claim that did not hold.
+fn failed_checks(report: &Report) -> Vec<String> {
+    let of = |c: &Case| -> Vec<String> {
+        c.simulation.iter().filter(|s| !s.passed).map(|s| format!("{} on {}", s.model, c.measurement.id)).collect()
+    };
+    report.cases.iter().flat_map(of).collect()
+}
+
+/// What the simulator would do, in words: which cases are relevant is known only after measuring.
+fn simulation_plan(plan: &Plan) -> String {
+    let seconds = plan.simulation_seconds();
+    let time = if seconds.is_finite() { format!("at most about {seconds} s each") } else { "no limit".to_string() };
+    match plan.simulate {
+        Simulate::None => "none".into(),
+        Simulate::Auto => format!(
+            "the cases whose break-even gate time lies within a factor {} of the machines, nearest first, {time}",
+            plan.simulate_band
+        ),
+        Simulate::All => format!("every case with a regular matrix, {time}"),
+    }
 }
 
 fn dry_run(plan: &Plan, threads: &Threads, io: &Context) -> Result<ExitStatus> {
@@ -139,13 +182,29 @@ fn dry_run(plan: &Plan, threads: &Threads, io: &Context) -> Result<ExitStatus> {
     let limit = survey.limit_bytes.map_or("no limit known".to_string(), |l| format!("{} may be used", bytes(l as f64)));
     let cases = survey.cases.len();
     let text = format!(
-        "{}\n{cases} case{}, at most {} at once ({limit}), about {:.1} s\nnothing was measured (--dry-run)\n",
+        "{}\n{cases} case{}, at most {} at once ({limit}), about {:.1} s\nsimulation: {}\nnothing was measured (--dry-run)\n",
         shown.aligned(),
         if cases == 1 { "" } else { "s" },
         bytes(survey.peak_bytes),
         survey.seconds,
+        simulation_plan(plan),
     );
     let json = serde_json::to_value(&survey).unwrap_or_default();
     io.emit(&Output::table(json, table).with_form(Format::Text, text))?;
     Ok(ExitStatus::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::SimulationRow;
+
+    #[test]
+    fn a_claim_that_failed_is_named() {
+        let row = |model: &str, passed| SimulationRow { model: model.into(), passed, ..SimulationRow::default() };
+        let mut case = Case { simulation: vec![row("qsvt", true), row("hhl", false)], ..Case::default() };
+        case.measurement.id = "one".into();
+        let report = Report { cases: vec![Case::default(), case], ..Report::default() };
+        assert_eq!(failed_checks(&report), ["hhl on one"]);
+    }
 }

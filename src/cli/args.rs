@@ -135,6 +135,12 @@ pub enum Command {
     Explain(super::explain::ExplainArgs),
     /// Run the circuit behind a model on one case, count its queries, measure its error.
     Simulate(super::simulate::SimulateArgs),
+    /// Train a small network into a run directory.
+    Train(super::train::TrainArgs),
+    /// The Q-Newton scheduler over a training run: who solves what, and what each policy takes.
+    Schedule(super::schedule::ScheduleArgs),
+    /// The claims of a paper replayed, each with a verdict: one report.
+    Reproduce(super::reproduce::ReproduceArgs),
     /// The modelled costs as one stable table.
     Table(super::table::TableArgs),
     /// Modelled costs against a baseline: exit 1 when one moved.

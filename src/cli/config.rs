@@ -54,6 +54,8 @@ pub struct File {
     pub simulate: Option<String>,
     /// `--simulate-band`.
     pub simulate_band: Option<f64>,
+    /// `--simulate-seconds`.
+    pub simulate_seconds: Option<f64>,
     /// `--out`.
     pub out: Option<PathBuf>,
 }

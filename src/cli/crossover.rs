@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::ExitStatus;
 use super::args::HELP;
-use super::args::values::{Assignment, Range, last_wins};
+use super::args::values::{Assignment, Interval, Range, last_wins};
 use super::context::Context;
-use super::output::{Output, Table, short_number};
+use super::output::{Cell, Output, Table, short_number};
 use super::values::{Given, given};
-use crate::catalog::{Catalog, Family, Model, Point, Spread};
-use crate::crossover::{Cheapest, Coupling, Curve, Search, Side, search};
+use crate::catalog::{Catalog, Family, Model, Point, Quantity, Spread};
+use crate::crossover::{Cheapest, Coupling, Curve, Search, Side, Uncertain, Uncertainty, search};
 use crate::error::{Error, Result};
 
 /// Arguments of `crossover`.
@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 #[command(help_template = HELP, before_help = "Examples:
   breakeven crossover --quantum dalzell2024 --classical ldlt --solve-for n --range 10:1e12 --set kappa=100 --set eps=1e-3 --set gate_time=1e-6 --set flops_per_second=1e13
   breakeven crossover --quantum q-newton --classical inverse --solve-for gate_time --range 1e-18:1 --set n=536 --set d=536 --set kappa=1e4 --set eps=1e-3 --set flops_per_second=1e13
+  breakeven crossover --quantum costa2026 --classical ldlt --solve-for n --range 10:1e9 --set kappa=300 --uncertain kappa=100:900 --set eps=1e-3 --hardware qubit_gate_ns_e3,a100 --samples 2000
 ")]
 pub struct CrossoverArgs {
     /// Quantum model id.
@@ -38,7 +39,18 @@ pub struct CrossoverArgs {
     /// Hardware ids that fill gate time and rates.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     pub hardware: Vec<String>,
+    /// Interval of a variable: the central 95 % of a log-normal distribution about its value (if none is set, about
+    /// the geometric mean).
+    #[arg(long, value_name = "NAME=LOW:HIGH")]
+    pub uncertain: Vec<Interval>,
+    /// Draw the uncertain variables (those of --uncertain, rates of hardware, constants of models that have a band) so
+    /// many times and print the spread of every crossing.
+    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub samples: Option<u32>,
 }
+
+/// Draws when intervals are given and their number is not.
+const SAMPLES: u32 = 1000;
 
 /// Prints every crossing of the two times in the range, or that there is none.
 ///
@@ -48,16 +60,78 @@ pub fn run(args: CrossoverArgs, io: &Context) -> Result<ExitStatus> {
     let mut catalog = crate::catalog::load(io.models.as_deref())?;
     super::calibrate::add_when_asked(&mut catalog, &args.hardware, io)?;
     let pair = Pair::new(&catalog, &args.quantum, &args.classical)?;
-    let set = last_wins(&args.set);
-    let Given { point, notes } = given(&catalog, &pair.models(), &set, &args.hardware)?;
+    let mut set = last_wins(&args.set);
+    for u in args.uncertain.iter().filter(|u| u.name == args.solve_for) {
+        let what = format!("`{}` is the variable that is solved for", u.name);
+        return Err(Error::usage("cli::crossover", format!("--uncertain {}", u.name), what, "leave its interval out"));
+    }
+    for u in &args.uncertain {
+        if !set.iter().any(|(name, _)| *name == u.name) {
+            set.push((u.name.clone(), (u.low * u.high).sqrt()));
+        }
+    }
+    let Given { mut point, notes } = given(&catalog, &pair.models(), &set, &args.hardware)?;
     for note in notes {
         io.note(note);
+    }
+    for u in &args.uncertain {
+        let value = point.get(&u.name).map_or(u.low, |s| s.value);
+        if !(u.low..=u.high).contains(&value) {
+            let what = format!("the value {} lies outside", short_number(value));
+            return Err(Error::usage("cli::crossover", format!("--uncertain {}", u.name), what, "widen the interval"));
+        }
+        point.set(&u.name, Spread::new(value, u.low, u.high));
     }
     let (quantum, classical) = pair.curves(&point, &args.solve_for)?;
     let found =
         search(&Cheapest(vec![quantum.clone()]), &Cheapest(vec![classical.clone()]), args.range.low, args.range.high);
-    io.emit(&output(&args, &pair, &found, [&quantum, &classical]))?;
+    let spreads = match args.samples {
+        None if args.uncertain.is_empty() => None,
+        samples => Some(spreads(&args, &pair, &point, &found, samples.unwrap_or(SAMPLES), io.seed)?),
+    };
+    io.emit(&output(&args, &pair, &found, [&quantum, &classical], spreads.as_ref()))?;
     Ok(ExitStatus::Success)
+}
+
+/// The uncertainty of every crossing, and what was varied.
+struct Spreads {
+    varied: Vec<String>,
+    draws: u32,
+    seed: u64,
+    crossings: Vec<Uncertainty>,
+}
+
+fn spreads(args: &CrossoverArgs, pair: &Pair, point: &Point, found: &Search, draws: u32, seed: u64) -> Result<Spreads> {
+    // Constants of a model with a band of their own vary too; what follows other variables follows them.
+    let mut point = point.clone();
+    point.forget(&args.solve_for);
+    for model in pair.models() {
+        let resolved = model.resolve(&point);
+        let own = model.variables.iter().filter(|v| v.name != args.solve_for && point.get(&v.name).is_none());
+        let own = own.filter(|v| v.default.as_ref().is_some_and(|d| d.variables().is_empty()));
+        let bands: Vec<(&str, Spread)> = own
+            .filter_map(|v| Some((v.name.as_str(), resolved.spread(&v.name)?)))
+            .filter(|(_, s)| !s.is_exact())
+            .collect();
+        for (name, spread) in bands {
+            point.set(name, spread);
+        }
+    }
+    // What neither model uses would only be drawn in vain.
+    let used = |name: &str| pair.models().iter().any(|m| m.variable(name).is_some());
+    let unused: Vec<String> = point.iter().map(|(n, _)| n.to_string()).filter(|n| !used(n)).collect();
+    unused.iter().for_each(|name| point.forget(name));
+    let (q, c) = (time_of(pair.quantum)?, time_of(pair.classical)?);
+    let none = Coupling::new();
+    let uncertain = Uncertain {
+        first: &|p| Curve::new(pair.quantum, q, p, &args.solve_for, &none),
+        second: &|p| Curve::new(pair.classical, c, p, &args.solve_for, &none),
+        point: &point,
+        range: [args.range.low, args.range.high],
+    };
+    let crossings = uncertain.spread(&found.crossings, draws as usize, seed)?;
+    let varied = point.iter().filter(|(_, s)| !s.is_exact()).map(|(name, _)| name.to_string()).collect();
+    Ok(Spreads { varied, draws, seed, crossings })
 }
 
 /// A quantum and a classical model.
@@ -112,10 +186,14 @@ impl<'c> Pair<'c> {
     }
 }
 
+fn time_of(model: &Model) -> Result<&Quantity> {
+    let missing = || Error::usage("cli::crossover", model.id(), "the model has no `seconds`", "");
+    model.quantity("seconds").ok_or_else(missing)
+}
+
 /// The time of a model along the first of `free`; every other variable must have a value.
 pub(super) fn curve(model: &Model, point: &Point, free: &[&str]) -> Result<Curve> {
-    let missing = || Error::usage("cli::crossover", model.id(), "the model has no `seconds`", "");
-    let quantity = model.quantity("seconds").ok_or_else(missing)?;
+    let quantity = time_of(model)?;
     // With some number for the free variables, whatever still lacks a value lacks it everywhere.
     let tried = free.iter().fold(point.clone(), |p, name| p.with(name, Spread::exact(1.0)));
     let resolved = model.resolve(&tried);
@@ -146,7 +224,7 @@ fn side(side: Side) -> Value {
     }
 }
 
-fn output(args: &CrossoverArgs, pair: &Pair, found: &Search, curves: [&Curve; 2]) -> Output {
+fn output(args: &CrossoverArgs, pair: &Pair, found: &Search, curves: [&Curve; 2], spreads: Option<&Spreads>) -> Output {
     let mut assumptions = Vec::new();
     for (model, curve) in pair.models().iter().zip(curves) {
         if model.unverified() {
@@ -157,26 +235,40 @@ fn output(args: &CrossoverArgs, pair: &Pair, found: &Search, curves: [&Curve; 2]
         assumptions.extend(gate.map(|note| format!("{}: {note}", model.id())));
     }
     let note = note(args, found, curves);
-    let mut table = Table::new(&["at", "low", "high", "certified", "cheaper_below", "cheaper_above"]);
+    let mut columns = vec!["at", "low", "high", "certified", "cheaper_below", "cheaper_above"];
+    if spreads.is_some() {
+        columns.extend(["ends_low", "ends_high", "q05", "median", "q95", "draws_that_cross"]);
+    }
+    let mut table = Table::new(&columns);
     let mut crossovers = Vec::new();
-    for c in &found.crossings {
+    for (i, c) in found.crossings.iter().enumerate() {
         let (below, above) = (side(c.below), side(c.above));
         let word = |v: &Value| v.as_str().unwrap_or("unknown").to_string();
-        table.push(vec![
+        let mut row = vec![
             c.at.into(),
             c.low.into(),
             c.high.into(),
             c.certified.to_string().into(),
             word(&below).into(),
             word(&above).into(),
-        ]);
-        crossovers.push(json!({
+        ];
+        let mut crossover = json!({
             "at": c.at, "low": c.low, "high": c.high, "certified": c.certified,
             "cheaper_below": below, "cheaper_above": above,
-        }));
+        });
+        if let Some(u) = spreads.and_then(|s| s.crossings.get(i)) {
+            let band = u.sampled.as_ref();
+            row.extend([u.ends.map(|e| e[0]).into(), u.ends.map(|e| e[1]).into()]);
+            row.extend([band.map(|b| b.low).into(), band.map(|b| b.median).into(), band.map(|b| b.high).into()]);
+            row.push(band.map_or(Cell::Empty, |b| b.samples.into()));
+            crossover["ends"] = json!(u.ends);
+            crossover["sampled"] = json!(u.sampled);
+        }
+        table.push(row);
+        crossovers.push(crossover);
     }
     let mut text = format!("{} against {} in {}\n", args.quantum, args.classical, args.solve_for);
-    for c in &found.crossings {
+    for (i, c) in found.crossings.iter().enumerate() {
         let word = |s: Side| side(s).as_str().unwrap_or("unknown").to_string();
         text += &format!(
             "{} = {:?}  [{:?}, {:?}]  {}  cheaper below: {}, above: {}\n",
@@ -188,18 +280,39 @@ fn output(args: &CrossoverArgs, pair: &Pair, found: &Search, curves: [&Curve; 2]
             word(c.below),
             word(c.above)
         );
+        if let Some(u) = spreads.and_then(|s| s.crossings.get(i)) {
+            text += &spread_text(u);
+        }
+    }
+    if let Some(s) = spreads {
+        let varied = if s.varied.is_empty() { "nothing".to_string() } else { s.varied.join(", ") };
+        text += &format!("uncertain: {varied}; {} draws, seed {}\n", s.draws, s.seed);
     }
     text += &format!("{note}\n");
     for a in &assumptions {
         text += &format!("assumed: {a}\n");
     }
-    let json = json!({
+    let mut json = json!({
         "quantum": args.quantum, "classical": args.classical, "variable": args.solve_for,
         "range": [args.range.low, args.range.high], "assumptions": assumptions, "crossovers": crossovers, "note": note,
     });
+    if let Some(s) = spreads {
+        json["uncertain"] = json!({ "variables": s.varied, "draws": s.draws, "seed": s.seed });
+    }
     let mut result = Output::table(json, table);
     result.text = text;
     result
+}
+
+fn spread_text(u: &Uncertainty) -> String {
+    let ends = u.ends.map_or("not at every end of the intervals".to_string(), |[a, b]| {
+        format!("{} to {} over the ends of the intervals", short_number(a), short_number(b))
+    });
+    let sampled = u.sampled.as_ref().map_or("no draw crosses".to_string(), |b| {
+        let [low, median, high] = [b.low, b.median, b.high].map(short_number);
+        format!("5 % {low}, median {median}, 95 % {high} ({} of {} draws cross)", b.samples, b.drawn)
+    });
+    format!("  {ends}; {sampled}\n")
 }
 
 fn note(args: &CrossoverArgs, found: &Search, [quantum, classical]: [&Curve; 2]) -> String {
@@ -214,10 +327,18 @@ fn note(args: &CrossoverArgs, found: &Search, [quantum, classical]: [&Curve; 2])
     } else {
         parts.push(every(", not proven: the interval arithmetic gave up"));
     }
+    // Neighbours with the same reason are one piece.
+    let mut outside: Vec<([f64; 2], String)> = Vec::new();
     for [a, b] in &found.outside {
-        let why = quantum.why_outside(a.midpoint(*b)).or(classical.why_outside(a.midpoint(*b))).unwrap_or("");
-        let (a, b) = (short_number(*a), short_number(*b));
-        parts.push(format!("no value on [{a}, {b}]: {why}"));
+        let middle = a.midpoint(*b);
+        let why = quantum.why_outside(middle).or_else(|| classical.why_outside(middle)).unwrap_or_default();
+        match outside.last_mut() {
+            Some((last, same)) if last[1] == *a && *same == why => last[1] = *b,
+            _ => outside.push(([*a, *b], why)),
+        }
+    }
+    for ([a, b], why) in outside {
+        parts.push(format!("no value on [{}, {}]: {why}", short_number(a), short_number(b)));
     }
     for [a, b] in &found.open {
         parts.push(format!(

@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::ExitStatus;
-use super::args::HELP;
 use super::args::measuring::MeasuringArgs;
+use super::args::{Format, HELP};
+use super::bars;
 use super::config::File;
 use super::context::Context;
 use super::output::{Output, Table};
@@ -53,9 +54,12 @@ pub fn run(args: MeasureArgs, io: &Context) -> Result<ExitStatus> {
     for note in &measured.notes {
         io.note(format_args!("note: {note}"));
     }
-    let rows = table(&measured.cases);
+    let mut rows = table(&measured.cases);
+    let cases: Vec<&Measurement> = measured.cases.iter().collect();
+    let text = format!("{}{}", rows.aligned(), bars::text(&cases, None));
+    bars::add_columns(&mut rows, &cases);
     let document = Measurements { schema_version: Some(SCHEMA_VERSION.into()), cases: measured.cases };
-    io.emit(&Output::table(json!(document), rows))?;
+    io.emit(&Output::table(json!(document), rows).with_form(Format::Text, text))?;
     Ok(ExitStatus::Success)
 }
 

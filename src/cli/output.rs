@@ -197,7 +197,8 @@ impl Table {
         String::from_utf8(bytes).map_err(|e| bad(&e))
     }
 
-    fn markdown(&self) -> String {
+    /// As a Markdown table, every digit.
+    pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let clean = |text: String| text.replace('|', "\\|").replace('\n', " ");
         let mut out = line(self.columns.iter().cloned().map(clean).collect());
@@ -228,7 +229,11 @@ impl Table {
             out.push_str(text.trim_end());
             out.push('\n');
         };
-        let is_number = |i: usize| self.rows.iter().any(|r| matches!(r.get(i), Some(Cell::Number(_))));
+        // Found once: a sweep has many rows.
+        let numeric: Vec<bool> = (0..self.columns.len())
+            .map(|i| self.rows.iter().any(|r| matches!(r.get(i), Some(Cell::Number(_)))))
+            .collect();
+        let is_number = |i: usize| numeric.get(i).copied().unwrap_or_default();
         line(&self.columns, &is_number);
         for row in &cells {
             line(row, &is_number);

@@ -11,9 +11,9 @@ use super::output::{Output, Table};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pipeline::systems::Systems;
-use crate::pipeline::verification::verify_system;
+use crate::pipeline::verification::verify_case;
 use crate::simulate::solvers::known;
-use crate::simulate::{Encoding, Level, Options, SimulationRow};
+use crate::simulate::{Encoding, Level, Options, SECONDS_PER_OPERATION, SimulationRow};
 
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
@@ -51,6 +51,9 @@ pub struct SimulateArgs {
     /// Depolarising probability per query.
     #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true)]
     pub error_rate: f64,
+    /// Refuse what would take longer than about this (default: 400).
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub seconds: Option<f64>,
     /// What the system is.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
@@ -86,26 +89,32 @@ pub fn run(args: SimulateArgs, io: &Context) -> Result<ExitStatus> {
     if paths > 1 {
         return Err(Error::usage("cli::simulate", format!("{paths} paths"), "one case is verified at a time", ""));
     }
+    if let Some(seconds) = args.seconds
+        && !(seconds.is_finite() && seconds > 0.0)
+    {
+        return Err(Error::usage("cli::option", "--seconds", format!("{seconds} is not a positive number"), ""));
+    }
     let plan = args.measuring.plan(io);
     let catalog = catalog::load(plan.models.as_deref())?;
     let threads = io.threads()?;
     let systems = Systems::open(&plan)?;
-    let system = systems.build(&systems.choose(args.case.as_deref())?, None, &threads)?;
+    let id = systems.choose(args.case.as_deref())?;
     let defaults = Options::default();
     let options = Options {
         encoding: args.encoding,
         alpha: args.alpha,
         seed: plan.seed,
+        max_work: args.seconds.map_or(defaults.max_work, |s| s / SECONDS_PER_OPERATION),
         max_bytes: plan.max_memory.unwrap_or(defaults.max_bytes),
         refine: args.refine,
         error_rate: args.error_rate,
         ..defaults
     };
-    let row = verify_system(&catalog, &args.model, &system, args.eps, args.claim, args.level, &options, &threads)?;
+    let row = verify_case(&catalog, &args.model, &systems, &id, args.eps, args.claim, args.level, &options, &threads)?;
     let json = serde_json::to_value(&row).map_err(|e| {
         Error::certificate("cli::json", "simulate", e, "this is a defect; report it with the command line")
     })?;
-    let text = words(&system.id, &row, args.claim);
+    let text = words(&id, &row, args.claim);
     io.emit(&Output { json, table: Some(table(&row)), text, ..Output::default() })?;
     Ok(if row.passed { ExitStatus::Success } else { ExitStatus::CheckFailed })
 }

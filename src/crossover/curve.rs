@@ -263,15 +263,15 @@ impl Curve {
         self.expr.evaluate_slope(&|n| self.plain_interval(n, x), &self.variable).ok()
     }
 
-    /// The rule that fails at a point, if one does.
-    pub fn why_outside(&self, x: f64) -> Option<&str> {
+    /// Why there is no value at a point: the rule that fails, or what the formula does there.
+    pub fn why_outside(&self, x: f64) -> Option<String> {
         if let Some(why) = &self.nowhere {
-            return Some(why);
+            return Some(why.clone());
         }
-        self.rules
-            .iter()
-            .find(|(rule, _)| !matches!(rule.check(&|n| self.number(n, x)), Ok(true)))
-            .map(|(_, why)| why.as_str())
+        let failing = self.rules.iter().find(|(rule, _)| !matches!(rule.check(&|n| self.number(n, x)), Ok(true)));
+        failing
+            .map(|(_, why)| why.clone())
+            .or_else(|| self.expr.evaluate(&|n| self.plain(n, x)).err().map(|e| e.message))
     }
 
     /// Whether both curves are the same formula with the same numbers.

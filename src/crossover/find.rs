@@ -162,7 +162,8 @@ fn ends(first: &super::Curve, second: &super::Curve, low: f64, high: f64) -> Str
     }
     match (seen.first(), seen.iter().all(|s| Some(s) == seen.first())) {
         (None, _) => {
-            let why = first.why_outside(low).or(second.why_outside(low)).unwrap_or("outside the domain");
+            let why = first.why_outside(low).or_else(|| second.why_outside(low));
+            let why = why.unwrap_or_else(|| "outside the domain".to_string());
             format!("no value anywhere in the range: {why}")
         }
         (Some(true), true) => "quantum is cheaper wherever both have a value".to_string(),

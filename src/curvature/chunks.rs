@@ -11,6 +11,7 @@ use crate::autodiff::vjp;
 use crate::graph::{Lowered, NodeId, Op, Program, Schedule};
 use crate::tensor::index::{IndexMap, NOWHERE};
 use crate::tensor::strides::size;
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -72,6 +73,16 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
     };
     let repeated: f64 = cut.iter().map(|c| flops(&c.program, &c.gradients)).sum();
     if repeated > REPEATED * flops(p, gradients) { whole() } else { cut }
+}
+
+/// Every sample as a chunk of its own; `None` where they influence each other.
+pub(super) fn singles(lowered: &Lowered, inputs: &Arc<Vec<Vec<f64>>>) -> Option<Vec<Chunk>> {
+    let (rows, p) = (lowered.samples?, &lowered.program);
+    let samples = p.size(rows);
+    let forms = Forms::new(p, samples);
+    forms.needed(p, rows)?;
+    let one = |i: usize| Slicer::new(p, &forms, inputs, samples, i..i + 1).run(lowered, rows);
+    Some((0..samples).into_par_iter().map(one).collect())
 }
 
 /// The axis along which samples follow each other: the first that is longer than 1.

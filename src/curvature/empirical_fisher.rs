@@ -34,10 +34,14 @@ impl EmpiricalFisher {
                 "export a graph that stops at the logits and name the loss in loss.json",
             ));
         };
-        let factor = match prepared.precision {
-            Precision::F64 => gradients::<f64>(prepared, block, samples)?,
-            Precision::F32 => gradients::<f32>(prepared, block, samples)?,
+        let mut factor = match (prepared.sample_gradients(block)?, prepared.precision) {
+            (Some(gradients), _) => gradients,
+            (None, Precision::F64) => gradients::<f64>(prepared, block, samples)?,
+            (None, Precision::F32) => gradients::<f32>(prepared, block, samples)?,
         };
+        // n·c_i for a mean, and 1/√n of the outer products' mean
+        let scale = if prepared.network.is_mean() { (factor.ncols() as f64).sqrt() } else { 1.0 };
+        faer::zip!(&mut factor).for_each(|faer::unzip!(x)| *x *= scale);
         Ok(EmpiricalFisher { factor, par: prepared.threads.faer() })
     }
 
@@ -52,7 +56,8 @@ impl EmpiricalFisher {
     }
 }
 
-/// Scaled gradients of the samples' contributions, one column each.
+/// Gradients of the samples' contributions, one column each, by one tangent for each sample: for networks in which samples
+/// influence each other.
 fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -> Result<Mat<f64>> {
     let network = &prepared.network;
     let mut program = network.lowered.program.clone();
@@ -66,8 +71,6 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -
     let source = Source { program, leaves: prepared.leaves.clone(), inputs, outputs };
     let map = Linear::<T>::new(vec![source], prepared.threads);
     let mut factor = Mat::<f64>::zeros(block.len, count);
-    // n·c_i for a mean, and 1/√n of the outer products' mean
-    let scale = if network.is_mean() { (count as f64).sqrt() } else { 1.0 };
     map.each(
         factor.as_mut(),
         prepared.threads,
@@ -77,7 +80,6 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -
         },
         &|_| {},
     )?;
-    faer::zip!(&mut factor).for_each(|faer::unzip!(x)| *x *= scale);
     Ok(factor)
 }
 

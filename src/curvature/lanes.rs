@@ -3,23 +3,31 @@
 //!
 //! The map is the sum of its pieces (chunks of samples). Lane blocks, pieces and the groups in which pieces are added up
 //! have fixed sizes, whatever the number of threads; each piece is evaluated by one thread with sequential kernels and
-//! sums run in a fixed order: results have the same bits for any number of threads. Buffers are kept between calls, so
-//! that a loop of products allocates nothing.
+//! sums run in a fixed order: results have the same bits for any number of threads. (They depend on the width of the
+//! machine's registers, and a column's last bits on the block of columns that it is multiplied in.) Buffers are kept
+//! between calls, so that a loop of products allocates nothing.
 
 use super::prepared::finite;
 use crate::error::Result;
-use crate::graph::execute::{Leaves, Primal, Workspace};
+use crate::graph::execute::Leaves;
+use crate::graph::tangents::{Buffers, Evaluated, MOST, Seeds};
 use crate::graph::{NodeId, Op, Program, Schedule};
-use crate::parallel::Threads;
+use crate::parallel::{Job, Threads};
 use crate::tensor::Real;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Buffers of one worker should stay within this many elements, so that they live in its caches.
 const ELEMENTS: usize = 160 << 10;
-/// Sums of pieces that are added up at the end, for few and for many vectors.
-const GROUPS: (usize, usize) = (8, 4);
+/// Most sums of pieces, which are added up at the end.
+const GROUPS: usize = 8;
+/// Lanes of a block, whole registers in either precision.
+const LANES: (usize, usize) = (8, MOST);
+/// Rows that a thread adds up at a time, and those that it brings into the caller's order.
+const ROWS: usize = 1024;
+const TILE: usize = 64;
 
 /// A part of a vector: a tangent that is read or an output that is written.
 #[derive(Debug, Clone, Copy)]
@@ -43,19 +51,20 @@ pub(super) struct Source {
 /// One term of a map, evaluated at one snapshot.
 #[derive(Debug)]
 struct Piece<T> {
-    schedule: Schedule,
-    primal: Primal<T>,
+    evaluated: Evaluated<T>,
     inputs: Vec<(usize, Part)>,
-    outputs: Vec<Part>,
+    /// Which output of the map each output of the schedule is.
+    outputs: Vec<usize>,
 }
 
 /// A linear map evaluated at one snapshot: the sum of its pieces.
 #[derive(Debug)]
 pub(super) struct Linear<T> {
-    pieces: Vec<Piece<T>>,
+    pieces: Arc<Vec<Piece<T>>>,
+    outputs: Vec<Part>,
     lanes: usize,
-    pool: Mutex<Vec<Workspace<T>>>,
-    sums: Mutex<Vec<f64>>,
+    calls: Mutex<Vec<Call<T>>>,
+    workers: Mutex<Vec<Worker<T>>>,
 }
 
 impl<T: Real> Piece<T> {
@@ -68,29 +77,167 @@ impl<T: Real> Piece<T> {
                 _ => None,
             })
             .collect();
-        let wanted: Vec<NodeId> = outputs.iter().filter_map(|o| o.node).collect();
-        let schedule = Schedule::new(Arc::new(program), &wanted);
-        let mut primal = Primal::<f64>::new(&schedule, leaves);
-        primal.run(&schedule, par);
-        let primal = primal.rounded();
-        Piece { schedule, primal, inputs, outputs }
+        let (outputs, wanted): (Vec<usize>, Vec<NodeId>) =
+            outputs.iter().enumerate().filter_map(|(i, o)| Some((i, o.node?))).unzip();
+        let schedule = Schedule::products(Arc::new(program), &wanted);
+        Piece { evaluated: Evaluated::new(schedule, leaves, par), inputs, outputs }
     }
 
-    /// Hands the outputs of `k` lanes to `write(lane, offset, values)`.
-    fn read(&self, ws: &Workspace<T>, k: usize, mut write: impl FnMut(usize, usize, &[T])) -> Result<()> {
-        let mut n = 0;
-        for part in &self.outputs {
-            if part.node.is_none() {
-                continue;
+    fn schedule(&self) -> &Schedule {
+        self.evaluated.schedule()
+    }
+}
+
+/// What the threads that share one product work on, in two rounds: sums of pieces, then the sums of these.
+#[derive(Debug)]
+struct Shared<T> {
+    pieces: Arc<Vec<Piece<T>>>,
+    outputs: Vec<Part>,
+    seeds: RwLock<Seeds<T>>,
+    /// Sums of the outputs over each group of pieces.
+    sums: Vec<RwLock<Vec<Vec<T>>>>,
+    /// The whole sums of [`ROWS`] rows of an output (its number, the first row), lane after lane.
+    totals: Vec<(usize, usize, Mutex<Vec<f64>>)>,
+    adding: AtomicBool,
+    /// The group, or the rows, to be done next.
+    next: AtomicUsize,
+    buffers: Mutex<Vec<Buffers<T>>>,
+}
+
+/// The buffers of one product at a time.
+struct Call<T> {
+    shared: Arc<Shared<T>>,
+    job: Job,
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+/// The buffers of a thread that multiplies blocks on its own.
+#[derive(Debug)]
+struct Worker<T> {
+    seeds: Seeds<T>,
+    buffers: Buffers<T>,
+    sums: Vec<Vec<T>>,
+    lanes: Vec<Vec<T>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes every sum zero, for `lanes` lanes.
+fn clear<T: Real>(sums: &mut Vec<Vec<T>>, outputs: &[Part], lanes: usize) {
+    sums.resize_with(outputs.len(), Vec::new);
+    for (sum, part) in sums.iter_mut().zip(outputs) {
+        sum.clear();
+        sum.resize(part.size * lanes, T::ZERO);
+    }
+}
+
+impl<T: Real> Shared<T> {
+    /// Claims groups, or rows, until none is left.
+    fn work(&self) {
+        let seeds = self.seeds.read().unwrap_or_else(PoisonError::into_inner);
+        if self.adding.load(Ordering::Acquire) {
+            while let Some((output, first, total)) = self.totals.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+                self.add(*output, *first, seeds.lanes(), &mut lock(total));
             }
-            let values = ws.output(&self.schedule, &self.primal, n, k);
-            n += 1;
-            finite("product with the curvature matrix", values)?;
-            for (lane, values) in values.chunks_exact(part.size.max(1)).take(k).enumerate() {
-                write(lane, part.offset, values);
+            return;
+        }
+        let kept = lock(&self.buffers).pop();
+        let mut buffers = kept.unwrap_or_else(Buffers::new);
+        let (groups, count) = (self.sums.len(), self.pieces.len());
+        loop {
+            let group = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(sums) = self.sums.get(group) else { break };
+            let mut sums = sums.write().unwrap_or_else(PoisonError::into_inner);
+            clear(&mut sums, &self.outputs, seeds.lanes());
+            for piece in &self.pieces[group * count / groups..(group + 1) * count / groups] {
+                buffers.run(&piece.evaluated, &seeds, &mut sums, &piece.outputs);
             }
         }
-        Ok(())
+        lock(&self.buffers).push(buffers);
+    }
+
+    /// Adds up the groups in their order; lanes come out one after the other, as the caller's columns are.
+    fn add(&self, output: usize, first: usize, lanes: usize, total: &mut Vec<f64>) {
+        let rows = ROWS.min(self.outputs[output].size - first);
+        total.resize(rows * lanes, 0.0);
+        let groups: [_; GROUPS] =
+            std::array::from_fn(|g| self.sums.get(g).map(|s| s.read().unwrap_or_else(PoisonError::into_inner)));
+        let mut tile = [0.0f64; TILE * MOST];
+        for at in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - at);
+            let tile = &mut tile[..count * lanes];
+            tile.fill(0.0);
+            for sums in groups.iter().flatten() {
+                for (t, v) in tile.iter_mut().zip(&sums[output][(first + at) * lanes..]) {
+                    *t += v.wide();
+                }
+            }
+            for l in 0..lanes {
+                let column = &mut total[l * rows + at..l * rows + at + count];
+                for (c, t) in column.iter_mut().zip(tile.iter().skip(l).step_by(lanes)) {
+                    *c = *t;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Call<T> {
+    fn new(map: &Linear<T>) -> Self {
+        let mut seeds = Seeds::new();
+        map.pieces.iter().for_each(|p| seeds.include(p.schedule()));
+        let rows = |(n, part): (usize, &Part)| (0..part.size).step_by(ROWS).map(move |at| (n, at, Mutex::default()));
+        let shared = Arc::new(Shared {
+            pieces: map.pieces.clone(),
+            outputs: map.outputs.clone(),
+            seeds: RwLock::new(seeds),
+            sums: (0..GROUPS.min(map.pieces.len())).map(|_| RwLock::default()).collect(),
+            totals: map.outputs.iter().enumerate().flat_map(rows).collect(),
+            adding: AtomicBool::new(false),
+            next: AtomicUsize::new(0),
+            buffers: Mutex::default(),
+        });
+        let own = shared.clone();
+        Call { shared, job: Arc::new(move || own.work()) }
+    }
+
+    /// Products of the columns of x in a block of `lanes` lanes.
+    fn run(&self, lanes: usize, x: MatRef<'_, f64>, mut y: MatMut<'_, f64>, threads: &Threads) {
+        let shared = &*self.shared;
+        {
+            let mut seeds = shared.seeds.write().unwrap_or_else(PoisonError::into_inner);
+            seeds.set_lanes(lanes);
+            // all pieces read the same tangents
+            for &(slot, part) in shared.pieces.iter().take(1).flat_map(|p| &p.inputs) {
+                seeds.set(slot, part.size, |l| {
+                    let column = (l < x.ncols()).then(|| x.col(l).subrows(part.offset, part.size));
+                    column.map(|column| column.iter().map(|&x| T::of(x)))
+                });
+            }
+        }
+        for adding in [false, true] {
+            shared.adding.store(adding, Ordering::Release);
+            shared.next.store(0, Ordering::Release);
+            threads.share(&self.job);
+        }
+        for (output, first, total) in &shared.totals {
+            let total = lock(total);
+            let rows = total.len() / lanes;
+            let at = shared.outputs[*output].offset + first;
+            for (l, values) in total.chunks_exact(rows.max(1)).enumerate().take(y.ncols()) {
+                let column = y.as_mut().col_mut(l).subrows_mut(at, rows);
+                for (y, t) in column.iter_mut().zip(values) {
+                    *y = *t;
+                }
+            }
+        }
     }
 }
 
@@ -98,10 +245,11 @@ impl<T: Real> Linear<T> {
     /// Plans the map and evaluates what does not depend on tangents.
     pub fn new(sources: Vec<Source>, threads: &Threads) -> Self {
         let par = if sources.len() == 1 { threads.faer() } else { Par::Seq };
+        let outputs = sources.first().map_or(Vec::new(), |s| s.outputs.clone());
         let pieces: Vec<Piece<T>> = threads.run(|| sources.into_par_iter().map(|s| Piece::new(s, par)).collect());
-        let largest = pieces.iter().map(|p| p.schedule.lane_elements()).max().unwrap_or(0);
-        let lanes = (ELEMENTS / largest.max(1)).clamp(4, 64);
-        Linear { pieces, lanes, pool: Mutex::default(), sums: Mutex::default() }
+        let largest = pieces.iter().map(|p| p.schedule().lane_elements()).max().unwrap_or(0);
+        let lanes = if LANES.1 * largest > ELEMENTS { LANES.0 } else { LANES.1 };
+        Linear { pieces: Arc::new(pieces), outputs, lanes, calls: Mutex::default(), workers: Mutex::default() }
     }
 
     /// Columns that are evaluated together.
@@ -111,72 +259,42 @@ impl<T: Real> Linear<T> {
 
     /// Floating-point operations of one product.
     pub fn flops(&self) -> u64 {
-        self.pieces.iter().map(|p| p.schedule.lane_flops()).sum()
-    }
-
-    fn with_workspace<R>(&self, work: impl FnOnce(&mut Workspace<T>) -> R) -> R {
-        let kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut ws = kept.unwrap_or_default();
-        let result = work(&mut ws);
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(ws);
-        result
+        self.pieces.iter().map(|p| p.schedule().lane_flops()).sum()
     }
 
     /// y ← A·x for all columns.
     pub fn apply(&self, x: MatRef<'_, f64>, mut y: MatMut<'_, f64>, threads: &Threads) -> Result<()> {
-        let (rows, columns) = (y.nrows(), x.ncols());
-        if columns == 0 || rows == 0 {
+        let columns = x.ncols();
+        if columns == 0 || y.nrows() == 0 || self.pieces.is_empty() {
+            y.fill(0.0);
             return Ok(());
         }
-        let groups = if columns <= 4 { GROUPS.0 } else { GROUPS.1 }.min(self.pieces.len()).max(1);
-        let mut sums = std::mem::take(&mut *self.sums.lock().unwrap_or_else(PoisonError::into_inner));
-        if sums.len() < groups * rows * columns {
-            sums.resize(groups * rows * columns, 0.0);
+        let kept = lock(&self.calls).pop();
+        let call = kept.unwrap_or_else(|| Call::new(self));
+        let mut first = 0;
+        while first < columns {
+            let rest = columns - first;
+            // blocks that are mostly empty cost more than their columns one by one
+            let lanes = match rest {
+                ..5 => 1,
+                5..12 => LANES.0,
+                _ => LANES.1,
+            };
+            let used = lanes.min(rest);
+            call.run(lanes, x.subcols(first, used), y.as_mut().subcols_mut(first, used), threads);
+            first += used;
         }
-        let group = |(g, sum): (usize, &mut [f64])| -> Result<()> {
-            sum.fill(0.0);
-            let pieces = &self.pieces[g * self.pieces.len() / groups..(g + 1) * self.pieces.len() / groups];
-            self.with_workspace(|ws| {
-                for piece in pieces {
-                    for first in (0..columns).step_by(self.lanes) {
-                        let k = self.lanes.min(columns - first);
-                        ws.fit(&piece.schedule, self.lanes.min(columns));
-                        for &(slot, part) in &piece.inputs {
-                            let tangent = ws.tangent_mut(slot);
-                            for (lane, tangent) in tangent.chunks_exact_mut(part.size.max(1)).take(k).enumerate() {
-                                let x = x.col(first + lane).subrows(part.offset, part.size);
-                                for (t, x) in tangent.iter_mut().zip(x.iter()) {
-                                    *t = T::of(*x);
-                                }
-                            }
-                        }
-                        ws.run(&piece.schedule, &piece.primal, k, Par::Seq);
-                        piece.read(ws, k, |lane, offset, values| {
-                            let at = (first + lane) * rows + offset;
-                            for (s, v) in sum[at..at + values.len()].iter_mut().zip(values) {
-                                *s += v.wide();
-                            }
-                        })?;
+        lock(&self.calls).push(call);
+        for column in y.as_ref().col_iter() {
+            match column.try_as_col_major() {
+                Some(column) => finite("product with the curvature matrix", column.as_slice())?,
+                None => {
+                    for v in column.iter() {
+                        finite("product with the curvature matrix", &[*v])?;
                     }
                 }
-                Ok(())
-            })
-        };
-        let each = rows * columns;
-        let result = threads.run(|| {
-            let used = &mut sums[..groups * each];
-            used.par_chunks_exact_mut(each).enumerate().map(group).collect::<Result<Vec<()>>>()
-        });
-        result?;
-        for j in 0..columns {
-            let (first, rest) = sums.split_at(each);
-            let mut column = y.as_mut().col_mut(j);
-            for i in 0..rows {
-                let at = j * rows + i;
-                column[i] = (1..groups).fold(first[at], |sum, g| sum + rest[(g - 1) * each + at]);
             }
         }
-        *self.sums.lock().unwrap_or_else(PoisonError::into_inner) = sums;
         Ok(())
     }
 
@@ -190,31 +308,45 @@ impl<T: Real> Linear<T> {
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         let lanes = self.lanes;
+        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.inputs.first()) else { return Ok(()) };
+        if input.size == 0 {
+            return Ok(());
+        }
         let block = |(at, mut out): (usize, MatMut<'_, U>)| -> Result<()> {
             let k = out.ncols();
-            self.with_workspace(|ws| {
-                for piece in &self.pieces {
-                    let Some(&(slot, part)) = piece.inputs.first() else { continue };
-                    ws.fit(&piece.schedule, lanes);
-                    let tangent = ws.tangent_mut(slot);
-                    if tangent.is_empty() {
-                        continue;
+            let kept = lock(&self.workers).pop();
+            let mut worker = kept.unwrap_or_else(|| self.worker());
+            let Worker { seeds, buffers, sums, lanes: tangents } = &mut worker;
+            tangents.resize_with(lanes, Vec::new);
+            for (lane, tangent) in tangents.iter_mut().enumerate().take(k) {
+                tangent.resize(input.size, T::ZERO);
+                fill(at * lanes + lane, tangent);
+            }
+            seeds.set_lanes(lanes);
+            seeds.set(slot, input.size, |l| (l < k).then(|| tangents[l].iter().copied()));
+            clear(sums, &self.outputs, lanes);
+            for piece in self.pieces.iter() {
+                buffers.run(&piece.evaluated, seeds, sums, &piece.outputs);
+            }
+            for (part, sums) in self.outputs.iter().zip(&*sums) {
+                finite("product with the curvature matrix", sums)?;
+                for l in 0..k {
+                    let column = out.as_mut().col_mut(l).subrows_mut(part.offset, part.size);
+                    for (c, v) in column.iter_mut().zip(sums.iter().skip(l).step_by(lanes)) {
+                        *c += U::of(v.wide());
                     }
-                    for (lane, tangent) in tangent.chunks_exact_mut(part.size.max(1)).take(k).enumerate() {
-                        fill(at * lanes + lane, tangent);
-                    }
-                    ws.run(&piece.schedule, &piece.primal, k, Par::Seq);
-                    piece.read(ws, k, |lane, offset, values| {
-                        let column = out.as_mut().col_mut(lane).subrows_mut(offset, values.len());
-                        for (c, v) in column.iter_mut().zip(values) {
-                            *c += U::of(v.wide());
-                        }
-                    })?;
                 }
-                done(k);
-                Ok(())
-            })
+            }
+            done(k);
+            lock(&self.workers).push(worker);
+            Ok(())
         };
         threads.run(|| out.par_col_chunks_mut(lanes).enumerate().map(block).collect::<Result<Vec<()>>>()).map(|_| ())
+    }
+
+    fn worker(&self) -> Worker<T> {
+        let mut seeds = Seeds::new();
+        self.pieces.iter().for_each(|p| seeds.include(p.schedule()));
+        Worker { seeds, buffers: Buffers::new(), sums: Vec::new(), lanes: Vec::new() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::block::{Block, Scope, blocks};
 use super::chunks::{Chunk, chunks};
+use super::sample_gradients::SampleGradients;
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
 use crate::graph::lower::Source;
@@ -30,6 +31,7 @@ pub struct Network {
     /// Evaluates the loss alone.
     pub(super) loss_schedule: Arc<Schedule>,
     chunks: OnceLock<Arc<Vec<Chunk>>>,
+    samples: OnceLock<Option<Arc<SampleGradients>>>,
 }
 
 impl Network {
@@ -79,6 +81,7 @@ impl Network {
             gradient_schedule,
             loss_schedule,
             chunks: OnceLock::new(),
+            samples: OnceLock::new(),
         })
     }
 
@@ -134,6 +137,11 @@ impl Network {
     /// The network in runs of samples.
     pub(super) fn chunks(&self) -> &Arc<Vec<Chunk>> {
         self.chunks.get_or_init(|| Arc::new(chunks(&self.lowered, &self.gradients, &self.inputs)))
+    }
+
+    /// The programs of the samples; `None` where they influence each other.
+    pub(super) fn sample_gradients(&self) -> Option<&Arc<SampleGradients>> {
+        self.samples.get_or_init(|| SampleGradients::new(&self.lowered, &self.inputs).map(Arc::new)).as_ref()
     }
 
     /// Whether the loss is a mean over samples.

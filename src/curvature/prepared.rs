@@ -11,7 +11,11 @@ use crate::graph::execute::{Leaves, Primal};
 use crate::parallel::Threads;
 use crate::snapshot::array::{Array, Values};
 use crate::tensor::Real;
-use std::sync::Arc;
+use faer::Mat;
+use std::sync::{Arc, OnceLock};
+
+/// Elements up to which the gradients of all samples are kept together.
+const SAMPLE_GRADIENTS: usize = 128 << 20;
 
 /// The scalar in which products with a curvature matrix are computed.
 ///
@@ -46,6 +50,7 @@ pub struct Prepared<'t> {
     loss: f64,
     gradient: Vec<f64>,
     kinks: Kinks,
+    samples: OnceLock<Result<Option<Mat<f64>>>>,
 }
 
 impl<'t> Prepared<'t> {
@@ -65,7 +70,7 @@ impl<'t> Prepared<'t> {
         let values = values(&network, params)?;
         let leaves = Leaves { params: values, inputs: network.inputs.clone() };
         let (loss, gradient, kinks) = evaluate(&network, &leaves, threads)?;
-        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks })
+        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks, samples: OnceLock::new() })
     }
 
     /// The network.
@@ -95,6 +100,31 @@ impl<'t> Prepared<'t> {
             .flat_map(|t| &self.gradient[offsets[t.index]..offsets[t.index] + t.size])
             .copied()
             .collect()
+    }
+
+    /// The gradients of what each sample contributes to the loss, over a block, one column for each sample; computed for
+    /// all blocks at once and kept. `None` where samples influence each other, or where the whole would be too large.
+    pub(super) fn sample_gradients(&self, block: &Block) -> Result<Option<Mat<f64>>> {
+        let all = self.samples.get_or_init(|| {
+            let (n, samples) = (self.network.len(), self.network.samples().unwrap_or(0));
+            if n.saturating_mul(samples) > SAMPLE_GRADIENTS {
+                return Ok(None);
+            }
+            match self.network.sample_gradients() {
+                Some(programs) => programs.at(&self.leaves.params, self.threads).map(Some),
+                None => Ok(None),
+            }
+        });
+        let Some(all) = all.as_ref().map_err(Clone::clone)? else { return Ok(None) };
+        let mut starts = vec![0; self.network.params.len() + 1];
+        for (i, (_, shape)) in self.network.params.iter().enumerate() {
+            starts[i + 1] = starts[i] + shape.iter().product::<usize>();
+        }
+        let mut out = Mat::<f64>::zeros(block.len, all.ncols());
+        for t in &block.tensors {
+            out.as_mut().subrows_mut(t.offset, t.size).copy_from(all.as_ref().subrows(starts[t.index], t.size));
+        }
+        Ok(Some(out))
     }
 
     /// How many values lie on a kink of the loss.

@@ -177,6 +177,45 @@ pub(crate) fn positive_power(x: f64, y: f64) -> f64 {
     log_domain(x, exp_double(sum, carried))
 }
 
+/// The f64 nearest to one third; `third_power` is the power with this exponent.
+pub(crate) const THIRD: f64 = 1.0 / 3.0;
+
+/// x^[`THIRD`] for positive finite x, as a cube root: NaN for other x but zero.
+///
+/// y ≈ a^(−1/3) by Newton's method without a division; the cube root c = a y² is split into 26 bits and the rest,
+/// whose cube is exact, so that a − c³ corrects c to the last place.
+#[inline(always)]
+pub(crate) fn third_power(x: f64) -> f64 {
+    // 2^(−1/3) and 2^(1/3) through their sum and difference.
+    const ODD: f64 = -0.233_110_261_955_386_7;
+    const EVEN: f64 = 0.026_810_787_939_486_547;
+    // One third less THIRD is 2^-54/3.
+    const MISSING: f64 = 1.850_371_707_708_594_3e-17;
+    let (k, m) = split(x);
+    let q = (k * THIRD + ROUNDER) - ROUNDER;
+    let left = k - 3.0 * q;
+    // 2^left for −1, 0 and 1.
+    let a = m * (1.0 + left * (0.75 + 0.25 * left));
+    let start = 1.552_933 + m * (-0.756_94 + m * 0.204_874);
+    let y = start * (1.0 + left * (ODD + EVEN * left));
+    let miss = 1.0 - a * (y * (y * y));
+    let y = y + y * miss * (1.0 / 3.0 + miss * (2.0 / 9.0 + miss * (14.0 / 81.0)));
+    let miss = 1.0 - a * (y * (y * y));
+    let y = y + y * (miss * THIRD);
+    let square = y * y;
+    let high = top(a * square);
+    let s = high * high;
+    let s_high = top(s);
+    let gap = (a - s_high * high) - (s - s_high) * high;
+    let t = gap * (square * THIRD);
+    let rest = t + t * t * y;
+    let ln = k * std::f64::consts::LN_2 + (m - 1.0);
+    let root = high + (rest - high * (MISSING * ln));
+    let scale = f64::from_bits((q + (TWO_52 + 1023.0)).to_bits() << 52);
+    let value = log_domain(x, root * scale);
+    if x == 0.0 { 0.0 } else { value }
+}
+
 /// x^y for every x: zero and negative bases where the power is real.
 #[inline(always)]
 pub(crate) fn power(x: f64, y: f64) -> f64 {
@@ -194,6 +233,8 @@ pub(crate) fn power(x: f64, y: f64) -> f64 {
         1.0 / x
     } else if y == -2.0 {
         1.0 / (x * x)
+    } else if y == THIRD {
+        third_power(x)
     } else {
         general_power(x, y)
     }

@@ -1,12 +1,13 @@
 //! Graphs to register code for many points at once.
 //!
-//! NaN marks a point without a value. Operations make NaN by themselves or an infinity; where an infinity could be
-//! lost (1/∞ = 0, a comparison, …) a [`One::Guard`] turns it into NaN first.
+//! NaN marks a point without a value. Operations make NaN by themselves or an infinity; divisions make NaN of an
+//! infinite divisor, and where else an infinity could be lost (a comparison, …) a [`One::Guard`] turns it into NaN
+//! first.
 
 use super::evaluate;
 use super::function::{Binary, Function, Reduction, Relation};
 use super::graph::{Graph, Id, Node};
-use super::kernel::Exponent;
+use super::kernel::{self, Exponent};
 use std::collections::HashMap;
 
 /// A register: one value per point.
@@ -24,6 +25,8 @@ pub(super) enum One {
     Fourth,
     Inverse,
     InverseSquare,
+    /// The power with exponent 1/3.
+    Third,
     /// A fixed power without a short cut.
     Power(Exponent),
     Call(Function),
@@ -89,16 +92,35 @@ struct Compiler<'g> {
     index: HashMap<u32, Register>,
 }
 
+/// What is known before any evaluation.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The values of the nodes without variables.
+    pub values: Vec<Option<f64>>,
+    /// Which nodes have no variable in them.
+    pub fixed: Vec<bool>,
+}
+
+impl Known {
+    pub fn new(graph: &Graph) -> Self {
+        let mut fixed: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+        for node in &graph.nodes {
+            let (children, count) = node.children();
+            let own = !matches!(node, Node::Variable(_));
+            fixed.push(own && children[..count].iter().all(|child| fixed[*child as usize]));
+        }
+        Known { values: evaluate::constants(graph), fixed }
+    }
+}
+
 /// Code for the roots; `variable` gives the position of a name among the inputs.
-pub(super) fn compile(graph: &Graph, roots: &[Id], variable: impl Fn(&str) -> Option<usize>) -> Program {
-    let mut fixed = Vec::with_capacity(graph.nodes.len());
+pub(super) fn compile(graph: &Graph, roots: &[Id], known: Known, variable: impl Fn(&str) -> Option<usize>) -> Program {
+    let Known { values, fixed } = known;
     let mut swallowed = vec![false; graph.nodes.len()];
     for node in &graph.nodes {
-        let (children, count) = node.children();
-        let own = !matches!(node, Node::Variable(_));
-        fixed.push(own && children[..count].iter().all(|child| fixed[*child as usize]));
         match *node {
-            Node::Binary(Binary::Div, _, b) => swallowed[b as usize] = true,
+            // Powers with a fixed exponent look after themselves.
+            Node::Binary(Binary::Pow, _, b) if fixed[b as usize] => {}
             Node::Binary(Binary::Pow | Binary::Min | Binary::Max, a, b) | Node::Compare(_, a, b) => {
                 swallowed[a as usize] = true;
                 swallowed[b as usize] = true;
@@ -109,7 +131,6 @@ pub(super) fn compile(graph: &Graph, roots: &[Id], variable: impl Fn(&str) -> Op
             _ => {}
         }
     }
-    let values = evaluate::constants(graph);
     let mut compiler = Compiler {
         graph,
         register: HashMap::new(),
@@ -258,6 +279,7 @@ impl Compiler<'_> {
                     Some(0.5) => Some(One::Call(Function::Sqrt)),
                     Some(-1.0) => Some(One::Inverse),
                     Some(-2.0) => Some(One::InverseSquare),
+                    Some(kernel::THIRD) => Some(One::Third),
                     _ => None,
                 };
                 match (short, self.known(b)) {

@@ -63,24 +63,25 @@ impl<T: Real> Primal<T> {
     /// Evaluates all nodes without lanes.
     pub fn run(&mut self, schedule: &Schedule, par: Par) {
         for step in &schedule.primal {
-            let mut out = std::mem::take(&mut self.slots[step.out]);
+            let Place::Primal(slot) = step.out else { continue };
+            let mut out = std::mem::take(&mut self.slots[slot]);
             let mut scratch = std::mem::take(&mut self.scratch);
             {
                 let args = step.args.map(|a| a.map_or(&[][..], |a| self.value(a)));
                 call(schedule, step, &mut out[..step.size], args, 1, &mut scratch, par);
             }
-            self.slots[step.out] = out;
+            self.slots[slot] = out;
             self.scratch = scratch;
         }
     }
 
-    fn value(&self, operand: Operand) -> &[T] {
+    pub(super) fn value(&self, operand: Operand) -> &[T] {
         let data: &[T] = match operand.place {
             Place::Param(n) => &self.leaves.params[n],
             Place::Input(n) => &self.leaves.inputs[n],
             Place::Constant(n) => &self.constants[n],
             Place::Primal(n) => &self.slots[n],
-            Place::Lane(_) | Place::Tangent(_) => &[],
+            Place::Lane(_) | Place::Tangent(_) | Place::Output(_) => return &[],
         };
         &data[..operand.size]
     }
@@ -146,13 +147,14 @@ impl<T: Real> Workspace<T> {
     /// Evaluates all laned nodes for the first `k` lanes of the tangents.
     pub fn run(&mut self, schedule: &Schedule, primal: &Primal<T>, k: usize, par: Par) {
         for step in &schedule.lanes {
-            let mut out = std::mem::take(&mut self.slots[step.out]);
+            let Place::Lane(slot) = step.out else { continue };
+            let mut out = std::mem::take(&mut self.slots[slot]);
             let mut scratch = std::mem::take(&mut self.scratch);
             {
                 let args = step.args.map(|a| a.map_or(&[][..], |a| self.value(primal, a, k)));
                 call(schedule, step, &mut out[..step.size * k], args, k, &mut scratch, par);
             }
-            self.slots[step.out] = out;
+            self.slots[slot] = out;
             self.scratch = scratch;
         }
     }
@@ -172,7 +174,7 @@ impl<T: Real> Workspace<T> {
 }
 
 /// Runs one step for `k` lanes (1 in the primal pass).
-fn call<T: Real>(
+pub(super) fn call<T: Real>(
     schedule: &Schedule,
     step: &Step,
     out: &mut [T],
@@ -185,6 +187,7 @@ fn call<T: Real>(
     let lane = |i: usize| step.args[i].map_or(0, |a| if a.laned { a.size } else { 0 });
     let n = step.size;
     match &step.work {
+        Work::Copy => out.copy_from_slice(a),
         Work::Map(f) => map(out, a, *f),
         Work::Scale(c) => {
             let c = T::of(*c);
@@ -257,7 +260,7 @@ fn map<T: Real>(out: &mut [T], a: &[T], f: Func) {
     }
 }
 
-fn binary<T: Real>(out: &mut [T], a: &[T], b: &[T], loops: &Loops<2>, op: Binary) {
+pub(super) fn binary<T: Real>(out: &mut [T], a: &[T], b: &[T], loops: &Loops<2>, op: Binary) {
     let mask = |yes: bool| if yes { T::ONE } else { T::ZERO };
     match op {
         Binary::Add => elementwise::binary(out, a, b, loops, |x, y| x + y),
@@ -329,7 +332,7 @@ impl Product {
     }
 }
 
-fn room<T: Real>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
+pub(super) fn room<T: Real>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
     if scratch.len() < n {
         scratch.resize(n, T::ZERO);
     }

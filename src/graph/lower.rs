@@ -13,6 +13,7 @@
 //! | `elementwise` | arithmetic, comparisons, activations, casts, `Where` |
 //! | `integer` | folded integer arithmetic |
 //! | `layout` | reshapes, slices, concatenation, gathers |
+//! | `sequence` | sequences of tensors |
 //! | `linear` | Gemm, MatMul, Einsum |
 //! | `normal` | normalisations |
 //! | `window` | convolution and pooling |
@@ -28,6 +29,7 @@ mod linear;
 mod loss;
 mod normal;
 mod reduce;
+mod sequence;
 pub mod support;
 mod value;
 mod window;
@@ -94,8 +96,13 @@ pub struct Lowered {
 /// When an operator, attribute, shape or type is outside what is supported, when the batch does not fit the graph, or
 /// when the output does not fit the loss; the message names the node and the remedy.
 pub fn lower(source: &Source<'_>) -> Result<Lowered> {
-    let mut lowering =
-        Lowering { program: Program::new(), values: HashMap::new(), inputs: Vec::new(), fixed: HashMap::new() };
+    let mut lowering = Lowering {
+        program: Program::new(),
+        values: HashMap::new(),
+        sequences: HashMap::new(),
+        inputs: Vec::new(),
+        fixed: HashMap::new(),
+    };
     let params = lowering.parameters(source)?;
     lowering.batch(source)?;
     let mut operators = BTreeMap::new();
@@ -123,6 +130,7 @@ pub fn lower(source: &Source<'_>) -> Result<Lowered> {
 struct Lowering {
     program: Program,
     values: HashMap<String, Value>,
+    sequences: HashMap<String, Vec<Value>>,
     inputs: Vec<Vec<f64>>,
     /// Constant nodes whose output is fed by a parameter.
     fixed: HashMap<String, NodeId>,

@@ -3,7 +3,14 @@
 //! A [`Schedule`] serves a fixed set of outputs of a program. Nodes without lanes form the *primal* pass, run once per
 //! snapshot; laned nodes form the *lane* pass, run once per block of tangents. Reshapes cost nothing: they share their
 //! argument's buffer. Buffers are reused after their last use; those that the lane pass or the caller reads are kept.
+//!
+//! A schedule of [products](Schedule::products) serves [`tangents`](super::tangents): its outputs are added to what the
+//! caller's buffers hold, products of matrices are added in place to the terms they stand beside, weights are stored
+//! once as the products read them, and masks say which rows of a product nobody reads.
 
+mod plan;
+
+use self::plan::Planner;
 use super::operator::{Cmp, Func, Op};
 use super::program::{MapId, NodeId, Program};
 use crate::tensor::matmul::Gemm;
@@ -19,6 +26,8 @@ pub(crate) enum Place {
     Tangent(usize),
     Primal(usize),
     Lane(usize),
+    /// A buffer of the caller, added to.
+    Output(usize),
 }
 
 /// One operand of a step.
@@ -69,6 +78,8 @@ pub(crate) enum Work {
         batch_a: usize,
         batch_b: usize,
     },
+    /// The argument as it is.
+    Copy,
 }
 
 /// One kernel call.
@@ -76,7 +87,12 @@ pub(crate) enum Work {
 pub(crate) struct Step {
     pub work: Work,
     pub args: [Option<Operand>; 3],
-    pub out: usize,
+    pub out: Place,
+    /// The result is added to what the buffer holds.
+    pub add: bool,
+    /// A value without lanes, of the extents of the product (or, of a product of a transposed left operand, of that
+    /// operand), where whose zeros nothing is read (or nothing stands).
+    pub mask: Option<Operand>,
     /// Elements of one lane of the result.
     pub size: usize,
     pub flops: u64,
@@ -98,149 +114,15 @@ pub struct Schedule {
     outputs: Vec<Operand>,
 }
 
-/// Buffers handed out greedily, smallest that fits first.
-#[derive(Default)]
-struct Slots {
-    sizes: Vec<usize>,
-    free: Vec<usize>,
-}
-
-impl Slots {
-    fn take(&mut self, size: usize) -> usize {
-        let fits = self.free.iter().enumerate().filter(|&(_, &s)| self.sizes[s] >= size);
-        let best = fits.min_by_key(|&(_, &s)| self.sizes[s]).map(|(i, _)| i);
-        // nothing fits: grow the largest free buffer rather than add one
-        let best = best.or_else(|| (0..self.free.len()).max_by_key(|&i| self.sizes[self.free[i]]));
-        match best {
-            Some(i) => {
-                let slot = self.free.swap_remove(i);
-                self.sizes[slot] = self.sizes[slot].max(size);
-                slot
-            }
-            None => {
-                self.sizes.push(size);
-                self.sizes.len() - 1
-            }
-        }
-    }
-}
-
 impl Schedule {
     /// Plans the evaluation of `outputs`.
     pub fn new(program: Arc<Program>, outputs: &[NodeId]) -> Self {
-        let needed = needed(&program, outputs);
-        let root = roots(&program);
-        let count = program.len();
+        Planner::new(program, outputs, false).run(outputs)
+    }
 
-        // how often each buffer is still to be read, by the primal and by the lane pass; outputs are never released
-        const KEPT: usize = usize::MAX / 2;
-        let mut uses = vec![0usize; count];
-        for (_, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op != Op::Reshape) {
-            for arg in &node.args {
-                let buffer = root[arg.index()].index();
-                let kept = node.laned && !program.laned(*arg);
-                uses[buffer] = if kept { KEPT } else { uses[buffer].saturating_add(1) };
-            }
-        }
-        for output in outputs {
-            uses[root[output.index()].index()] = KEPT;
-        }
-
-        let fused = fused(&program, &needed, &uses);
-        let mut places: Vec<Option<Place>> = vec![None; count];
-        let (mut primal_slots, mut lane_slots) = (Slots::default(), Slots::default());
-        let (mut primal, mut lanes) = (Vec::new(), Vec::new());
-        let mut tangent_sizes = vec![0; program.tangents()];
-        let mut constants = Vec::new();
-        for (id, node) in program.nodes() {
-            if !needed[id.index()] || fused[id.index()] {
-                continue;
-            }
-            // the product whose sum this is, and all that is read
-            let product = node.args.iter().copied().find(|a| node.op == Op::Add && fused[a.index()]);
-            let read: Vec<NodeId> = match product {
-                Some(m) => {
-                    let other = node.args.iter().copied().filter(|&a| a != m);
-                    program.node(m).args.iter().copied().chain(other).collect()
-                }
-                None => node.args.clone(),
-            };
-            let place = match node.op {
-                Op::Param(n) => Place::Param(n),
-                Op::Input(n) => Place::Input(n),
-                Op::Tangent(n) => {
-                    tangent_sizes[n] = size(&node.shape);
-                    Place::Tangent(n)
-                }
-                Op::Constant(_) => {
-                    constants.push(id);
-                    Place::Constant(constants.len() - 1)
-                }
-                Op::Reshape => match places[root[id.index()].index()] {
-                    Some(place) => place,
-                    None => continue,
-                },
-                _ => {
-                    let slots = if node.laned { &mut lane_slots } else { &mut primal_slots };
-                    let out = slots.take(size(&node.shape));
-                    let operand = |arg: &NodeId| Operand {
-                        place: places[arg.index()].unwrap_or(Place::Constant(usize::MAX)),
-                        size: program.size(*arg),
-                        laned: program.laned(*arg),
-                    };
-                    let mut args = [None; 3];
-                    for (slot, arg) in args.iter_mut().zip(&read) {
-                        *slot = Some(operand(arg));
-                    }
-                    let work = match product {
-                        Some(_) => {
-                            let along = |i: usize| broadcast(program.shape(read[i]), &node.shape);
-                            Some(Work::MulAdd(Loops::new(&node.shape, [&along(0), &along(1), &along(2)])))
-                        }
-                        None => work(&program, id),
-                    };
-                    if let Some(work) = work {
-                        let flops = flops(&program, id) + product.map_or(0, |m| flops(&program, m));
-                        let step = Step { work, args, out, size: size(&node.shape), flops };
-                        if node.laned { lanes.push(step) } else { primal.push(step) }
-                    }
-                    for arg in &read {
-                        let buffer = root[arg.index()].index();
-                        if uses[buffer] >= KEPT {
-                            continue;
-                        }
-                        uses[buffer] -= 1;
-                        if uses[buffer] == 0 {
-                            match places[buffer] {
-                                Some(Place::Primal(slot)) => primal_slots.free.push(slot),
-                                Some(Place::Lane(slot)) => lane_slots.free.push(slot),
-                                _ => {}
-                            }
-                        }
-                    }
-                    if node.laned { Place::Lane(out) } else { Place::Primal(out) }
-                }
-            };
-            places[id.index()] = Some(place);
-        }
-        let outputs = outputs
-            .iter()
-            .map(|o| Operand {
-                place: places[o.index()].unwrap_or(Place::Constant(usize::MAX)),
-                size: program.size(*o),
-                laned: program.laned(*o),
-            })
-            .collect();
-        Schedule {
-            program,
-            primal,
-            lanes,
-            primal_slots: primal_slots.sizes,
-            lane_slots: lane_slots.sizes,
-            tangent_sizes,
-            constants,
-            outputs,
-        }
+    /// Plans the evaluation of `outputs` with lanes, added to buffers of the caller, by [`tangents`](super::tangents).
+    pub fn products(program: Arc<Program>, outputs: &[NodeId]) -> Self {
+        Planner::new(program, outputs, true).run(outputs)
     }
 
     /// The program.
@@ -271,23 +153,6 @@ impl Schedule {
     pub fn lane_elements(&self) -> usize {
         self.lane_slots.iter().sum::<usize>() + self.tangent_sizes.iter().sum::<usize>()
     }
-}
-
-/// The products that are computed together with the sum that alone reads them.
-fn fused(program: &Program, needed: &[bool], uses: &[usize]) -> Vec<bool> {
-    let mut fused = vec![false; program.len()];
-    for (id, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op == Op::Add) {
-        let one = node.args.iter().find(|a| {
-            let m = program.node(**a);
-            m.op == Op::Mul && m.shape == node.shape && m.laned == node.laned && uses[a.index()] == 1
-        });
-        // an expanded sum reads other extents than it has
-        let whole = node.args.iter().all(|a| program.shape(*a).len() == node.shape.len());
-        if let (Some(m), true) = (one, whole && program.node(id).args[0] != program.node(id).args[1]) {
-            fused[m.index()] = true;
-        }
-    }
-    fused
 }
 
 /// The ancestors of `outputs`.

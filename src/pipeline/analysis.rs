@@ -9,6 +9,7 @@ use super::verification::simulate_cases;
 use crate::error::Result;
 use crate::parallel::Threads;
 use crate::report::document::{Case, ClassCount, Provenance, Report, SCHEMA_VERSION, Tool};
+use crate::simulate::{SimulationRow, calibrate};
 
 /// Everything that the plan asks, as a report.
 ///
@@ -24,6 +25,7 @@ pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Resul
     }
     simulate_cases(plan, &market.catalog, &market.machines(), &mut cases, threads, progress)?;
     let figures = figures(&market, &cases);
+    let rows: Vec<SimulationRow> = cases.iter().flat_map(|c| c.simulation.iter().cloned()).collect();
     let mut inputs = measured.inputs;
     inputs.extend(market.inputs());
     Ok(Report {
@@ -40,6 +42,7 @@ pub fn analyze(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Resul
         cases,
         title: measured.title,
         headline: None,
+        calibration: calibrate(&rows),
         models: market.model_notes(),
         machines: market.machine_notes(),
         figures,

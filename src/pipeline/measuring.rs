@@ -52,11 +52,31 @@ impl Share<'_> {
     }
 }
 
+/// The matrix of a case before pruning and damping, as it is held.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// All N² entries.
+    Dense(&'a Mat<f64>),
+    /// F with C = FFᵀ.
+    Factor(&'a Mat<f64>),
+}
+
+/// Shown the matrix of each case, by its id, before it is measured; not called for cases measured by products alone.
+pub type See<'a> = &'a dyn Fn(&str, Seen<'_>) -> Result<()>;
+
 /// Measures every case of the plan.
 ///
 /// # Errors
 /// Whatever opening, lowering, differentiating or measuring meets; a plan beyond the memory limit (exit 4).
 pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> Result<Measured> {
+    measure_all_seeing(plan, threads, progress, &|_, _| Ok(()))
+}
+
+/// The same, every matrix shown to `see` on the way.
+///
+/// # Errors
+/// As [`measure_all`], and whatever `see` meets.
+pub fn measure_all_seeing(plan: &Plan, threads: &Threads, progress: &dyn Progress, see: See<'_>) -> Result<Measured> {
     let jobs = jobs(open(plan)?, plan)?;
     let limit = plan.max_memory.or_else(memory::available);
     let mut total = 0.0;
@@ -94,11 +114,11 @@ pub fn measure_all(plan: &Plan, threads: &Threads, progress: &dyn Progress) -> R
     let mut share = Share { progress, total, done: 0.0 };
     for job in &jobs {
         match &job.opened.input {
-            Input::Matrix(matrix) => measure_matrix(job, matrix, plan, threads, &mut share, &mut measured)?,
+            Input::Matrix(matrix) => measure_matrix(job, matrix, plan, threads, &mut share, &mut measured, see)?,
             Input::Run(run) => {
                 let Some(network) = job.network.clone() else { continue };
                 let parts = parts::networks(plan, run)?;
-                let common = Run { job, run, plan, threads, store: &store, network, parts };
+                let common = Run { job, run, plan, threads, store: &store, network, parts, see };
                 for snapshot in &run.snapshots {
                     measure_snapshot(&common, snapshot, &mut share, &mut measured)?;
                 }
@@ -129,6 +149,7 @@ fn measure_matrix(
     threads: &Threads,
     share: &mut Share<'_>,
     measured: &mut Measured,
+    see: See<'_>,
 ) -> Result<()> {
     let work = job.cases(plan).first().map_or(0.0, |c| c.work);
     let id = format!("{}{}", job.prefix, matrix.name);
@@ -142,6 +163,7 @@ fn measure_matrix(
         seed: plan.seed,
         ..system
     };
+    see(&id, Seen::Dense(&system.h))?;
     let tell = |what: &str, fraction: f64| share.tell(work, fraction, &format!("{id}: {what}"));
     let mut case = measure(system, threads, &tell)?;
     case.notes.push(format!("right-hand side: {}", matrix.rhs.source));
@@ -179,6 +201,7 @@ struct Run<'a> {
     /// The network over the whole batch, then over its random parts.
     network: Arc<Network>,
     parts: Vec<Arc<Network>>,
+    see: See<'a>,
 }
 
 fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, measured: &mut Measured) -> Result<()> {
@@ -341,6 +364,10 @@ impl One<'_> {
         let parts = curvatures(prepared, block, wanted)?;
         system.low_rank = parts.low_rank;
         system.hvp_flops = Some(parts.product_flops);
+        if self.part.is_none() {
+            let seen = parts.factor.as_ref().map_or(Seen::Dense(&parts.matrix), Seen::Factor);
+            (self.r.see)(self.id, seen)?;
+        }
         if let Some(factor) = parts.factor {
             return measure_low_rank(system, factor, self.r.threads, &later);
         }

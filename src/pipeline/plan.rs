@@ -51,6 +51,8 @@ pub struct Plan {
     pub simulate: Simulate,
     /// Factor by which the range of gate times is widened on both sides to find the crossover-relevant cases.
     pub simulate_band: f64,
+    /// Seconds that simulating one case may take, about; `None`: [`Plan::simulation_seconds`].
+    pub simulate_seconds: Option<f64>,
     /// Where the assembled matrices are written: a file for one case, else a folder.
     pub export_hessian: Option<PathBuf>,
     /// A stored matrix, or a folder of them, used in place of assembling again.
@@ -89,6 +91,7 @@ impl Default for Plan {
             models: None,
             simulate: Simulate::Auto,
             simulate_band: 10.0,
+            simulate_seconds: None,
             export_hessian: None,
             reuse_hessian: None,
             checkpoint: None,
@@ -99,6 +102,17 @@ impl Default for Plan {
             max_memory: None,
             explain_plan: false,
         }
+    }
+}
+
+impl Plan {
+    /// The time that simulating one case may take: what was asked, or half a second, or no limit with `--simulate all`
+    /// (each model then goes as far as `breakeven simulate` does).
+    pub fn simulation_seconds(&self) -> f64 {
+        self.simulate_seconds.unwrap_or(match self.simulate {
+            Simulate::All => f64::INFINITY,
+            Simulate::Auto | Simulate::None => super::verification::AUTO_SECONDS,
+        })
     }
 }
 

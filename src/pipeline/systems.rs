@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::curvatures::{Route, operator, route};
 use super::jobs::{Job, jobs};
 use super::opened::open;
 use super::plan::{Curvature, DampingRule, Plan, Precision, PruneRule};
@@ -9,9 +10,10 @@ use crate::curvature::pruning::prune;
 use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
-use crate::snapshot::{Input, Snapshot};
+use crate::simulate::{Instance, Options};
+use crate::snapshot::{Input, MatrixInput, Snapshot};
 use crate::spectrum::dense_eigen::decompose;
-use faer::Mat;
+use faer::{Mat, MatMut, MatRef};
 
 /// A linear system of a case.
 #[derive(Debug, Clone)]
@@ -24,6 +26,12 @@ pub struct System {
     pub rhs: Vec<f64>,
     /// Where it came from, in words.
     pub rhs_source: String,
+}
+
+/// A case, found.
+enum Located<'s> {
+    Matrix(&'s MatrixInput),
+    Block { network: &'s Arc<Network>, snapshot: &'s Snapshot, block: &'s Block },
 }
 
 /// The inputs of a plan, opened once, from which systems are built one at a time.
@@ -45,6 +53,11 @@ impl<'p> Systems<'p> {
     /// Ids of all cases, in the order they are measured.
     pub fn ids(&self) -> Vec<String> {
         self.jobs.iter().flat_map(|job| job.cases(self.plan)).map(|case| case.id).collect()
+    }
+
+    /// N of a case.
+    pub fn size(&self, id: &str) -> Option<usize> {
+        self.jobs.iter().flat_map(|job| job.cases(self.plan)).find(|case| case.id == id).map(|case| case.n)
     }
 
     /// The one case there is, or the one named.
@@ -70,27 +83,63 @@ impl<'p> Systems<'p> {
         }
     }
 
-    /// The system of a case. `lambda` overrides the rule's λ (Levenberg-Marquardt finds its own while measuring).
+    /// The system of a case as a dense matrix. `lambda` overrides the rule's λ (Levenberg-Marquardt finds its own while
+    /// measuring).
     ///
     /// # Errors
     /// Whatever differentiating meets; exit 4 beyond the memory limit.
     pub fn build(&self, id: &str, lambda: Option<f64>, threads: &Threads) -> Result<System> {
+        match self.locate(id)? {
+            Located::Matrix(matrix) => {
+                let h = matrix.to_dense(self.plan.max_memory.unwrap_or(u64::MAX))?;
+                let rule = self.plan.damping.unwrap_or(DampingRule::None);
+                Ok(System {
+                    id: id.to_owned(),
+                    matrix: damped(pruned(h, self.plan.prune), rule, lambda, id, threads)?,
+                    rhs: matrix.rhs.values.clone(),
+                    rhs_source: matrix.rhs.source.clone(),
+                })
+            }
+            Located::Block { network, snapshot, block } => {
+                self.snapshot_system(id, network, snapshot, block, lambda, threads)
+            }
+        }
+    }
+
+    /// The case in the eigenbasis of its matrix, and the matrix itself where the plan holds it dense; a case that the plan
+    /// measures by products or by a factor becomes a Lanczos measure and is never a dense matrix.
+    ///
+    /// # Errors
+    /// As [`Systems::build`] and [`Instance::new`]; usage when a rule for λ needs the entries of a matrix that is not held.
+    pub fn instance(
+        &self,
+        id: &str,
+        lambda: Option<f64>,
+        options: &Options,
+        threads: &Threads,
+    ) -> Result<(Instance, Option<System>, String)> {
+        if let Located::Block { network, snapshot, block } = self.locate(id)?
+            && route(self.plan, network, block.len) != Route::Dense
+        {
+            let instance = self.measured_by_products(id, network, snapshot, block, lambda, options, threads)?;
+            return Ok((instance, None, gradient_of(snapshot)));
+        }
+        let system = self.build(id, lambda, threads)?;
+        let options = Options { rhs: system.rhs_source.clone(), ..options.clone() };
+        let instance = threads.run(|| Instance::new(system.matrix.as_ref(), &system.rhs, &options))?;
+        let rhs = system.rhs_source.clone();
+        Ok((instance, Some(system), rhs))
+    }
+
+    fn locate(&self, id: &str) -> Result<Located<'_>> {
         let limit = self.plan.max_memory.or_else(super::memory::available);
         for job in &self.jobs {
             match &job.opened.input {
                 Input::Matrix(matrix) => {
-                    if format!("{}{}", job.prefix, matrix.name) != id {
-                        continue;
+                    if format!("{}{}", job.prefix, matrix.name) == id {
+                        job.check_memory(self.plan, limit)?;
+                        return Ok(Located::Matrix(matrix));
                     }
-                    job.check_memory(self.plan, limit)?;
-                    let h = matrix.to_dense(self.plan.max_memory.unwrap_or(u64::MAX))?;
-                    let rule = self.plan.damping.unwrap_or(DampingRule::None);
-                    return Ok(System {
-                        id: id.to_owned(),
-                        matrix: damped(pruned(h, self.plan.prune), rule, lambda, id, threads)?,
-                        rhs: matrix.rhs.values.clone(),
-                        rhs_source: matrix.rhs.source.clone(),
-                    });
                 }
                 Input::Run(run) => {
                     let Some(network) = &job.network else { continue };
@@ -98,7 +147,7 @@ impl<'p> Systems<'p> {
                         for (scope, block) in &job.blocks {
                             if job.case_id(&snapshot.name, &self.plan.curvature.to_string(), scope) == id {
                                 job.check_memory(self.plan, limit)?;
-                                return self.snapshot_system(id, network, snapshot, block, lambda, threads);
+                                return Ok(Located::Block { network, snapshot, block });
                             }
                         }
                     }
@@ -106,6 +155,51 @@ impl<'p> Systems<'p> {
             }
         }
         Err(Error::usage("pipeline::case", id, "no such case", "see `breakeven measure`"))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a case and how it is asked")]
+    fn measured_by_products(
+        &self,
+        id: &str,
+        network: &Arc<Network>,
+        snapshot: &Snapshot,
+        block: &Block,
+        lambda: Option<f64>,
+        options: &Options,
+        threads: &Threads,
+    ) -> Result<Instance> {
+        let at = |e: Error| Error { place: format!("{}: {}", snapshot.file, e.place), ..e };
+        let precision = self.plan.precision.unwrap_or(Precision::F64);
+        let prepared = Prepared::new(network.clone(), &snapshot.params, precision, threads).map_err(at)?;
+        let fisher;
+        let held;
+        let operator: &dyn SymmetricOperator = if self.plan.curvature == Curvature::EmpiricalFisher {
+            fisher = prepared.empirical_fisher(block).map_err(at)?;
+            &fisher
+        } else {
+            held = operator(&prepared, block, self.plan.curvature).map_err(at)?.0;
+            held.as_ref()
+        };
+        let lambda = match (lambda, self.plan.damping.unwrap_or(DampingRule::PAPER)) {
+            (Some(lambda), _) | (None, DampingRule::Absolute(lambda)) => lambda,
+            (None, DampingRule::None) => 0.0,
+            (None, rule) => {
+                return Err(Error::usage(
+                    "pipeline::damping",
+                    id,
+                    format!("the rule {rule} needs the entries of a matrix that is held by its products"),
+                    "run `breakeven measure` and give its λ with --damping",
+                ));
+            }
+        };
+        let n = block.len;
+        let product = |x: &[f64], y: &mut [f64]| {
+            let (from, to) = (MatRef::from_column_major_slice(x, n, 1), MatMut::from_column_major_slice_mut(y, n, 1));
+            operator.apply_many(from, to)?;
+            y.iter_mut().zip(x).for_each(|(y, x)| *y += lambda * x);
+            Ok(())
+        };
+        threads.run(|| Instance::from_products(product, &prepared.block_gradient(block), None, options)).map_err(at)
     }
 
     fn snapshot_system(
@@ -130,18 +224,28 @@ impl<'p> Systems<'p> {
             id: id.to_owned(),
             matrix: damped(pruned(h.map_err(at)?, self.plan.prune), rule, lambda, id, threads)?,
             rhs: prepared.block_gradient(block),
-            rhs_source: format!("gradient of the loss at {}", snapshot.name),
+            rhs_source: gradient_of(snapshot),
         })
     }
 }
 
+fn gradient_of(snapshot: &Snapshot) -> String {
+    format!("gradient of the loss at {}", snapshot.name)
+}
+
 /// The entries that the rule keeps.
-fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
+pub(super) fn pruned(h: Mat<f64>, rule: PruneRule) -> Mat<f64> {
     if rule == PruneRule::None { h } else { prune(h.as_ref(), rule) }
 }
 
 /// H + λI, or |H| + λI for saddle-free damping.
-fn damped(mut h: Mat<f64>, rule: DampingRule, lambda: Option<f64>, id: &str, threads: &Threads) -> Result<Mat<f64>> {
+pub(super) fn damped(
+    mut h: Mat<f64>,
+    rule: DampingRule,
+    lambda: Option<f64>,
+    id: &str,
+    threads: &Threads,
+) -> Result<Mat<f64>> {
     let n = h.nrows();
     let largest = (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).fold(0.0_f64, |m, (i, j)| m.max(h[(i, j)].abs()));
     if matches!(rule, DampingRule::LevenbergMarquardt(_)) && lambda.is_none() {

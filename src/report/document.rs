@@ -7,7 +7,7 @@ use crate::cost::CostRow;
 use crate::crossover::{CrossoverRow, Verdict, VerdictClass};
 use crate::measurement::Measurement;
 use crate::report::figure_data::{FigureData, Side};
-use crate::simulate::SimulationRow;
+use crate::simulate::{Calibration, SimulationRow};
 
 /// Version of the JSON layout; additive changes only within a major version.
 pub const SCHEMA_VERSION: &str = "1.0";
@@ -29,6 +29,9 @@ pub struct Report {
     /// The verdict in one sentence, where the pipeline has a better one than the report composes from the verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headline: Option<String>,
+    /// needed/predicted over the run's own systems: the measured end of each model's band, beside the proven one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<Calibration>,
     /// The models that the costs come from.
     #[serde(default)]
     pub models: Vec<ModelNote>,
@@ -138,6 +141,15 @@ pub struct ClassCount {
     pub count: usize,
 }
 
+/// A model that was not simulated.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// Model id.
+    pub model: String,
+    /// Why not.
+    pub why: String,
+}
+
 /// One linear system with everything said about it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
@@ -160,4 +172,7 @@ pub struct Case {
     /// Why a case was not simulated; absent when it was, or when simulation was off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation_skipped: Option<String>,
+    /// Models of a simulated case that were not run, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub simulation_left_out: Vec<LeftOut>,
 }

@@ -4,6 +4,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Output, State, Value, context};
 
+use serde::Serialize;
+
 use super::plot::ink;
 use super::view::View;
 use super::{escape, words};
@@ -36,9 +38,40 @@ pub fn markdown(view: &View) -> Result<String> {
     Ok(squeeze(&text))
 }
 
+/// `report.html` of a dossier.
+///
+/// # Errors
+/// When a template is broken.
+pub fn dossier_html(view: &impl Serialize) -> Result<String> {
+    render(
+        "dossier.html",
+        view,
+        |out, state, value| put(out, state, value, escape::html),
+        [
+            ("report.css", include_str!("templates/report.css")),
+            ("dossier.css", include_str!("templates/dossier.css")),
+            ("dossier.html", include_str!("templates/dossier.html")),
+        ],
+    )
+}
+
+/// `report.md` of a dossier.
+///
+/// # Errors
+/// When a template is broken.
+pub fn dossier_markdown(view: &impl Serialize) -> Result<String> {
+    let text = render(
+        "dossier.md",
+        view,
+        |out, state, value| put(out, state, value, escape::markdown),
+        [("dossier.md", include_str!("templates/dossier.md"))],
+    )?;
+    Ok(squeeze(&text))
+}
+
 fn render<const N: usize>(
     name: &str,
-    view: &View,
+    view: &impl Serialize,
     write: impl Fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> std::result::Result<(), minijinja::Error>
     + Send
     + Sync

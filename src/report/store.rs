@@ -13,7 +13,7 @@ use crate::error::{Class, Error, Result};
 /// A file of the report: path relative to its folder, and content.
 pub type Entry = (String, Vec<u8>);
 
-const FILES: [&str; 4] = ["report.html", "report.md", "report.json", "cases.csv"];
+const FILES: [&str; 6] = ["report.html", "report.md", "report.json", "cases.csv", "claims.csv", "measurements.csv"];
 
 /// Checks before a long run that a report could be written to `out`: absent, empty, or an earlier report.
 ///

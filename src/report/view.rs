@@ -49,6 +49,8 @@ pub struct View {
     pub count: usize,
     /// One entry per scenario of the run.
     pub scenarios: Vec<overview::ScenarioView>,
+    /// What was simulated and what not.
+    pub simulation: overview::SimulationView,
     /// Figures about the whole run.
     pub figures: Vec<FigureView>,
     /// Every case in detail.
@@ -130,6 +132,7 @@ pub fn view(report: &Report, pictures: &Pictures, inline: bool) -> Result<View> 
         class_word: headline.class.map_or(String::new(), |c| words::class(c).into()),
         count: report.cases.len(),
         scenarios: overview::scenarios(report),
+        simulation: overview::simulation(report),
         figures: show(&pictures.overview)?,
         unverified: models.iter().filter(|m| m.unverified).count(),
         models,

@@ -241,6 +241,19 @@ pub fn tally(classes: &[VerdictClass]) -> String {
     }
 }
 
+/// What was simulated, in one sentence; empty when simulation was off.
+pub fn simulated(report: &Report) -> String {
+    let rows = || report.cases.iter().flat_map(|c| &c.simulation);
+    let (claims, failed) = (rows().count(), rows().filter(|r| !r.passed).count());
+    let touched = report.cases.iter().filter(|c| !c.simulation.is_empty()).count();
+    if claims == 0 && report.cases.iter().all(|c| c.simulation_skipped.is_none()) {
+        return String::new();
+    }
+    let verdict = if failed == 0 { "every one held".to_string() } else { format!("{failed} FAILED") };
+    let outcome = if claims == 0 { String::new() } else { format!(": {claims} claims were run, {verdict}") };
+    format!("{touched} of {} cases were simulated{outcome}.", report.cases.len())
+}
+
 /// Terms a reader may not know, in reading order.
 pub const GLOSSARY: &[(&str, &str)] = &[
     ("N", "Size of the linear system: the number of parameters in the scope."),

@@ -265,29 +265,28 @@ pub fn cheapest(system: &WalkSystem, eps: f64, most: u64) -> Option<Solved> {
     ladder.push(most - most % 4);
     ladder.dedup();
     let mut best: Option<Solved> = None;
-    let mut consider = |steps: u64| {
+    let consider = |best: &mut Option<Solved>, steps: u64| {
         if steps < 4 {
             return;
         }
         if let Some(found) = shortest_filter(system, steps, eps, longest)
             && best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps)
         {
-            best = Some(found);
+            *best = Some(found);
         }
     };
-    ladder.iter().for_each(|&t| consider(t));
+    for &t in &ladder {
+        // T alone already costs more than the best found.
+        if best.as_ref().is_some_and(|b| b.expected_steps <= t as f64) {
+            break;
+        }
+        consider(&mut best, t);
+    }
     let centre = best.as_ref().map(|b| b.steps)?;
-    let mut consider = |steps: u64| {
-        if let Some(found) = shortest_filter(system, steps, eps, longest)
-            && best.as_ref().is_none_or(|b| found.expected_steps < b.expected_steps)
-        {
-            best = Some(found);
-        }
-    };
     for factor in [0.8, 0.9, 1.1, 1.2] {
         let t = 4 * ((centre as f64 * factor / 4.0).round() as u64);
         if t >= 4 && t != centre && t <= most {
-            consider(t);
+            consider(&mut best, t);
         }
     }
     best

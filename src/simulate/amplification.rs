@@ -65,6 +65,19 @@ impl PlaneUnitary {
         }
     }
 
+    /// The flagged part after `rounds` rounds at once: they rotate the plane of flagged and unflagged state by 2θ each,
+    /// sin θ = ‖P b‖. The unflagged part is not kept.
+    pub fn amplified(&self, b: &[f64], rounds: u64) -> PlaneState {
+        let mut good: Vec<f64> = self.cosine.iter().zip(b).map(|(p, b)| p * b).collect();
+        let once = super::instance::norm(&good).min(1.0);
+        let factor = ((2 * rounds + 1) as f64 * once.asin()).sin() / once;
+        good.iter_mut().for_each(|x| *x *= factor);
+        let own = Counts { state_preparation: 1 + 2 * rounds, reflections: 2 * rounds, ..Counts::default() };
+        let mut counts = own;
+        counts.add(&self.calls, 2 * rounds + 1);
+        PlaneState { good, bad: Vec::new(), counts }
+    }
+
     /// U|0, b⟩ followed by `rounds` rounds of −U S₀ U† S_good.
     pub fn amplify(&self, b: &[f64], rounds: u64) -> PlaneState {
         let mut state = PlaneState { good: b.to_vec(), bad: vec![0.0; b.len()], counts: Counts::default() };

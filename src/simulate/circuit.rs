@@ -39,7 +39,7 @@ impl Padded {
     pub fn new(instance: &Instance) -> Result<Self> {
         let n = instance.n;
         let Spectrum::Full(vectors) = &instance.spectrum else {
-            return Err(Error::usage("simulate::level", "L3", "a Lanczos measure has no eigenvectors", "use L1"));
+            return Err(Error::usage("simulate::level", "L3", "a reduced spectrum has no eigenvectors", "use L1"));
         };
         if n > LARGEST {
             return Err(Error::resource(
@@ -69,7 +69,7 @@ impl Padded {
 pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
         Spectrum::Full(q) => (0..instance.n).map(|i| v.iter().enumerate().map(|(k, x)| q[(i, k)] * x).sum()).collect(),
-        Spectrum::Lanczos { .. } => Vec::new(),
+        Spectrum::Joined { .. } | Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
 
@@ -77,7 +77,7 @@ pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
 pub fn eigenbasis(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
         Spectrum::Full(q) => (0..instance.n).map(|k| (0..instance.n).map(|i| q[(i, k)] * v[i]).sum()).collect(),
-        Spectrum::Lanczos { .. } => Vec::new(),
+        Spectrum::Joined { .. } | Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
 
@@ -246,7 +246,7 @@ pub fn walk(instance: &Instance, form: Form, p: f64, steps: u64, options: &Optio
 /// Those of [`Padded::new`] and [`phases`].
 pub fn kernel_reflection(instance: &Instance, norm_guess: f64, order: u64, options: &Options) -> Result<Run> {
     let Spectrum::Full(vectors) = &instance.spectrum else {
-        return Err(Error::usage("simulate::level", "L3", "a Lanczos measure has no eigenvectors", "use L1"));
+        return Err(Error::usage("simulate::level", "L3", "a reduced spectrum has no eigenvectors", "use L1"));
     };
     let n = instance.n;
     if n >= LARGEST {
@@ -292,7 +292,7 @@ pub fn kernel_reflection(instance: &Instance, norm_guess: f64, order: u64, optio
         (false, true) => g(j, i - size),
         _ => 0.0,
     });
-    let eigen = crate::spectrum::dense_eigen::decompose(hermitian.as_ref(), super::instance::parallelism())?;
+    let eigen = crate::spectrum::dense_eigen::decompose(hermitian.as_ref(), super::instance::parallelism(2 * size))?;
     let nodes: Vec<f64> = eigen.values.iter().map(|v| v.clamp(-1.0, 1.0)).collect();
     let dilation = Dilation::new(eigen.vectors.as_ref(), &nodes);
     let mut coefficients = super::operator::kernel_series(instance.kappa_eff(), order);

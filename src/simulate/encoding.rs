@@ -79,7 +79,7 @@ impl Dilation {
         let function = |f: &dyn Fn(f64) -> f64| {
             let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * f(nodes[k]));
             let mut out = Mat::zeros(n, n);
-            matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism());
+            matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
             out
         };
         let cosine = function(&|m| m);
@@ -280,7 +280,7 @@ pub fn build(matrix: MatRef<'_, f64>, instance: &Instance, options: &Options) ->
         return Err(Error::usage(
             "simulate::level",
             "L2",
-            "a Lanczos measure has no eigenvectors",
+            "a reduced spectrum has no eigenvectors",
             "use level L1 for a matrix of this size",
         ));
     };

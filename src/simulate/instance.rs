@@ -15,6 +15,11 @@ const ASYMMETRY: f64 = 1e-8;
 pub enum Spectrum {
     /// All eigenvalues; eigenvectors in columns for the levels that work in coordinates.
     Full(Mat<f64>),
+    /// All eigenvalues, those that agree to rounding as one node.
+    Joined {
+        /// Size of the matrix.
+        of: usize,
+    },
     /// Ritz values of a Lanczos run of that many steps on a matrix of size `of`.
     Lanczos {
         /// Size of the matrix.
@@ -59,7 +64,7 @@ impl Instance {
         if n > options.full_spectrum_up_to {
             return Self::from_dense_products(matrix, rhs, options);
         }
-        let eigen = decompose(matrix, parallelism())?;
+        let eigen = decompose(matrix, parallelism(n))?;
         let (values, vectors) = (eigen.values, eigen.vectors);
         let b = normalised(rhs)?;
         let amplitudes: Vec<f64> = (0..n).map(|i| (0..n).map(|k| vectors[(k, i)] * b[k]).sum()).collect();
@@ -99,11 +104,49 @@ impl Instance {
                 matrix,
                 MatRef::from_column_major_slice(x, n, 1),
                 1.0,
-                parallelism(),
+                parallelism(n),
             );
             Ok(())
         };
         Self::from_products(product, rhs, alpha, options)
+    }
+
+    /// The same system with fewer nodes: to an algorithm that sees A and b only, an eigenspace is one vector, so
+    /// eigenvalues that agree to the rounding of the eigensolver (√N·2⁻⁵⁰ of α) are joined, and nodes that hold less
+    /// than 1e-18 of b and of the solution are left out unless they end the spectrum. Eigenvectors are dropped.
+    pub fn joined(&self) -> Self {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by(|&i, &j| self.nodes[i].total_cmp(&self.nodes[j]));
+        let width = (self.n as f64).sqrt() * 4.0 * f64::EPSILON;
+        // (first eigenvalue, Σ weight, Σ weight·eigenvalue, Σ eigenvalue, members) of each cluster.
+        let mut clusters: Vec<(f64, f64, f64, f64, f64)> = Vec::new();
+        for i in order {
+            let (node, weight) = (self.nodes[i], self.amplitudes[i] * self.amplitudes[i]);
+            match clusters.last_mut() {
+                Some(c) if node - c.0 <= width => {
+                    *c = (c.0, c.1 + weight, c.2 + weight * node, c.3 + node, c.4 + 1.0);
+                }
+                _ => clusters.push((node, weight, weight * node, node, 1.0)),
+            }
+        }
+        let value = |c: &(f64, f64, f64, f64, f64)| if c.1 > 0.0 { c.2 / c.1 } else { c.3 / c.4 };
+        let smallest = clusters.iter().map(|c| value(c).abs()).fold(f64::INFINITY, f64::min);
+        let last = clusters.len().saturating_sub(1);
+        let kept: Vec<(f64, f64)> = clusters
+            .iter()
+            .enumerate()
+            .map(|(k, c)| (k, value(c), c.1.sqrt()))
+            .filter(|&(k, node, amplitude)| {
+                let ends = k == 0 || k == last || node.abs() <= smallest;
+                ends || amplitude > 1e-18 || (amplitude / node).abs() > 1e-18 * self.x_norm
+            })
+            .map(|(_, node, amplitude)| (node, amplitude))
+            .collect();
+        let (nodes, amplitudes): (Vec<f64>, Vec<f64>) = kept.into_iter().unzip();
+        let solution: Vec<f64> = amplitudes.iter().zip(&nodes).map(|(b, m)| b / m).collect();
+        let x_norm = norm(&solution);
+        let target = solution.iter().map(|x| x / x_norm).collect();
+        Instance { nodes, amplitudes, target, x_norm, spectrum: Spectrum::Joined { of: self.n }, ..*self }
     }
 
     /// The same matrix with another right-hand side, given in the eigenbasis.
@@ -178,6 +221,20 @@ impl Instance {
     pub fn error_of(&self, state: &[f64]) -> f64 {
         distance(state, &self.target)
     }
+}
+
+/// The Hermitian dilation M = [[0, A], [Aᵀ, 0]] of a square matrix that need not be symmetric, with (b, 0): the solution
+/// of M y = (b, 0) is (0, A⁻¹b). Its spectrum is ± the singular values of A, its norm that of A.
+pub fn hermitian_dilation(matrix: MatRef<'_, f64>, rhs: &[f64]) -> (Mat<f64>, Vec<f64>) {
+    let n = matrix.nrows();
+    let dilated = Mat::from_fn(2 * n, 2 * n, |i, j| match (i < n, j < n) {
+        (true, false) => matrix[(i, j - n)],
+        (false, true) => matrix[(j, i - n)],
+        _ => 0.0,
+    });
+    let mut b = rhs.to_vec();
+    b.resize(2 * n, 0.0);
+    (dilated, b)
 }
 
 /// 2-norm distance of the normalised `state` from the unit vector `target`, up to the sign; √2 for a zero state.
@@ -259,10 +316,11 @@ fn check(matrix: MatRef<'_, f64>, rhs: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// The threads of the pool this runs in.
-pub(crate) fn parallelism() -> faer::Par {
+/// The threads of the pool this runs in; one for systems too small to share.
+pub(crate) fn parallelism(n: usize) -> faer::Par {
     match rayon::current_num_threads() {
         0 | 1 => faer::Par::Seq,
+        _ if n < 128 => faer::Par::Seq,
         threads => faer::Par::rayon(threads),
     }
 }

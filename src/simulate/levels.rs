@@ -85,11 +85,38 @@ pub fn replay(
     instance: &Instance,
     options: &Options,
 ) -> Result<Replay> {
+    afford(level, circuit, instance, options)?;
     match level {
         Level::L1 => Err(Error::usage("simulate::level", "L1", "level 1 is the reference itself", "")),
         Level::L2 => operator_level(circuit, matrix, instance, options),
         Level::L3 => gate_level(circuit, matrix, instance, options),
     }
+}
+
+/// Refuses what would run for longer than the cap: every call is a product with a matrix of some flags × N, and at L3
+/// phases of degree d take some d² operations more.
+fn afford(level: Level, circuit: &Circuit, instance: &Instance, options: &Options) -> Result<()> {
+    let (degree, uses, flags) = match circuit {
+        Circuit::SpectralOnly => return Ok(()),
+        Circuit::Inversion { coefficients, rounds } => (coefficients.len() as f64, (2 * rounds + 1) as f64, 2.0),
+        Circuit::Reflection { order, .. } => (2.0 * *order as f64, 1.0, 4.0),
+        Circuit::Walk { form, steps, filter } => {
+            ((form.calls_per_step() * (steps + filter)) as f64, 1.0, if *form == Form::General { 16.0 } else { 8.0 })
+        }
+    };
+    let n = instance.n as f64;
+    let encoded = match options.encoding {
+        Encoding::Dilation => 2.0 * n * n,
+        Encoding::Frobenius => 3.0 * n * n,
+        Encoding::Sparse => 9.0 * n * n,
+    };
+    // At level 2 the amplification rotates a known plane and costs nothing.
+    let (uses, phases) = match (level, circuit) {
+        (Level::L3, Circuit::Walk { .. }) => (uses, 0.0),
+        (Level::L3, _) => (uses, 0.3 * degree * degree),
+        _ => (1.0, 0.0),
+    };
+    super::solvers::afford(options, degree * uses * flags * encoded + phases, &format!("{level}, N = {}", instance.n))
 }
 
 fn too_long() -> Error {

@@ -5,7 +5,7 @@
 //! instance.
 
 use super::instance::{Instance, norm};
-use super::kernel_reflection::{order, reflect};
+use super::kernel_reflection::{Shortcut, order};
 use super::noise::{error_of, infidelity_of};
 use super::oracle::{Counts, SpectralOracle};
 
@@ -22,7 +22,7 @@ pub struct Found {
     pub probability: f64,
 }
 
-/// Kernel projection: F of order ℓ on a normalised state; (state, success probability, calls).
+/// Kernel projection call by call: F of order ℓ on a normalised state; (state, success probability, calls).
 pub fn project(instance: &Instance, state: &[f64], order: u64) -> (Vec<f64>, f64, Counts) {
     let mut oracle = SpectralOracle::new(&instance.nodes, &instance.amplitudes);
     oracle.counts.ancillas = 3;
@@ -79,7 +79,8 @@ fn projection_error(mu: f64, eps: f64) -> f64 {
 /// t drawn log-uniformly from [1, κ] until a reflection succeeds, then a projection; all again when that fails.
 ///
 /// The expectation over t is a midpoint rule with `points` guesses.
-pub fn random_guess(instance: &Instance, plan: GuessPlan, points: usize) -> Found {
+pub fn random_guess(shortcut: &Shortcut<'_>, plan: GuessPlan, points: usize) -> Found {
+    let instance = shortcut.instance;
     let kappa = instance.kappa_eff();
     // Guesses with their reflected state: success probability q(t), then projection's p(t).
     let (mut q, mut kept, mut missed) = (0.0, 0.0, 0.0);
@@ -87,13 +88,13 @@ pub fn random_guess(instance: &Instance, plan: GuessPlan, points: usize) -> Foun
     let mut best: (f64, Vec<f64>) = (-1.0, Vec::new());
     for i in 0..points {
         let t = kappa.powf((i as f64 + 0.5) / points as f64);
-        let (reflected, first) = reflect(instance, t, plan.reflection);
+        let (reflected, first) = shortcut.reflect(t, plan.reflection);
         let size = norm(&reflected.state);
         if size == 0.0 {
             continue;
         }
         let state: Vec<f64> = reflected.state.iter().map(|x| x / size).collect();
-        let (state, p, second) = project(instance, &state, plan.projection);
+        let (state, p, second) = shortcut.project(&state, plan.projection);
         q += reflected.probability / points as f64;
         kept += reflected.probability * p / points as f64;
         calls = (first, second);
@@ -147,7 +148,8 @@ fn path_norm(instance: &Instance, sigma: f64, kappa: f64) -> f64 {
 ///
 /// The distribution of the guess over the ladder 1, 2, 4, … is carried exactly from level to level; a reflection with
 /// guess t succeeds with sin²2θ, tan θ = ‖x_σ‖/t (Eqs. 7, 17).
-pub fn follow_path(instance: &Instance, plan: PathPlan) -> Found {
+pub fn follow_path(shortcut: &Shortcut<'_>, plan: PathPlan) -> Found {
+    let instance = shortcut.instance;
     let kappa = instance.kappa_eff();
     let levels = kappa.log2().ceil().max(0.0) as usize;
     let top = (levels as f64).exp2();
@@ -176,13 +178,13 @@ pub fn follow_path(instance: &Instance, plan: PathPlan) -> Found {
     let mut best: (f64, Vec<f64>) = (-1.0, Vec::new());
     let mut each = (Counts::default(), Counts::default());
     for (i, &p) in chance.iter().enumerate().filter(|(_, p)| **p > 1e-9) {
-        let (reflected, first) = reflect(instance, (i as f64).exp2().min(kappa), plan.reflection);
+        let (reflected, first) = shortcut.reflect((i as f64).exp2().min(kappa), plan.reflection);
         let size = norm(&reflected.state);
         if size == 0.0 {
             continue;
         }
         let state: Vec<f64> = reflected.state.iter().map(|x| x / size).collect();
-        let (state, kept, second) = project(instance, &state, plan.projection);
+        let (state, kept, second) = shortcut.project(&state, plan.projection);
         // The guess stays: reflect until that succeeds, project, begin again when the projection fails.
         reflections += p / (reflected.probability * kept);
         projections += p / kept;

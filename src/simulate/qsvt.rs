@@ -38,12 +38,24 @@ pub fn calls_of_degree(degree: u64) -> Counts {
     }
 }
 
+/// Rounds × nodes up to which amplification is run round by round.
+pub const ROUND_BY_ROUND: f64 = 4e6;
+
+/// Whether so many uses are run one by one.
+pub fn round_by_round(instance: &Instance, uses: u64) -> bool {
+    0.5 * uses as f64 * instance.nodes.len() as f64 <= ROUND_BY_ROUND
+}
+
 /// Runs the amplified circuit of a polynomial given by its values P(μ_i), |P| ≤ 1.
 pub fn run(instance: &Instance, values: &[f64], degree: u64) -> Inverted {
     let once = probability(instance, values);
     let m = rounds(once);
     let circuit = PlaneUnitary::new(values, calls_of_degree(degree));
-    let PlaneState { good, counts, .. } = circuit.amplify(&instance.amplitudes, m);
+    let PlaneState { good, counts, .. } = if round_by_round(instance, 2 * m + 1) {
+        circuit.amplify(&instance.amplitudes, m)
+    } else {
+        circuit.amplified(&instance.amplitudes, m)
+    };
     let probability = good.iter().map(|x| x * x).sum::<f64>().min(1.0);
     let error = instance.error_of(&good);
     Inverted { state: good, degree, uses: 2 * m + 1, probability_once: once, probability, error, counts }

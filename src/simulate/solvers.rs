@@ -115,6 +115,7 @@ pub struct Ask<'a> {
 /// # Errors
 /// Resource beyond the caps, input for a κ the model does not cover.
 pub fn run(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
+    afford(ask.options, work(model_id, instance, ask.eps), model_id)?;
     match model_id {
         "qsvt" => polynomial::best_relative(instance, ask),
         "qsvt-cks" => polynomial::childs_kothari_somma(instance, ask),
@@ -129,6 +130,23 @@ pub fn run(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<Outcome>
     }
 }
 
+/// Operations that running a model's circuit at level 1 takes, its search for the fewest queries included. One operation
+/// is about a nanosecond of one core, so that a budget in seconds can be kept without a clock.
+pub fn work(model_id: &str, instance: &Instance, eps: f64) -> f64 {
+    match model_id {
+        "qsvt" => polynomial::best_relative_work(instance),
+        "qsvt-cks" => polynomial::childs_kothari_somma_work(instance, eps),
+        "cks-chebyshev" => linear_combination::chebyshev_work(instance, eps),
+        "cks-fourier" => linear_combination::fourier_work(instance, eps),
+        "hhl" => linear_combination::hhl_work(instance, eps),
+        "dalzell2024-known-norm" => guess::known_norm_work(instance, eps),
+        "dalzell2024" => guess::followed_norm_work(instance, eps),
+        "dalzell2024-alg3" | "costa2026" => guess::random_norm_work(instance, eps),
+        "jennings2023" | "jennings2025" | "eigenpath" => path::randomised_work(instance),
+        _ => walking::walk_work(model_id, instance, eps),
+    }
+}
+
 /// Refuses a run whose elementary operations exceed the cap.
 pub(crate) fn afford(options: &Options, operations: f64, what: &str) -> Result<()> {
     if operations <= options.max_work {
@@ -137,10 +155,17 @@ pub(crate) fn afford(options: &Options, operations: f64, what: &str) -> Result<(
     Err(Error::resource(
         "simulate::not_verifiable",
         what,
-        format!("not verifiable: {operations:.1e} operations exceed the cap of {:.1e}", options.max_work),
-        "raise the cap, lower κ by damping, or ask for a larger ε",
+        format!(
+            "not verifiable: simulating it would take about {:.2e} s, the limit is {:.2e} s",
+            operations * SECONDS_PER_OPERATION,
+            options.max_work * SECONDS_PER_OPERATION
+        ),
+        "raise the budget, take a lower level, lower κ by damping, or ask for a larger ε",
     ))
 }
+
+/// What one counted operation takes, about.
+pub const SECONDS_PER_OPERATION: f64 = 1e-9;
 
 /// A claim below the smallest circuit of the model.
 pub(crate) fn too_few(claim: u64, unit: &'static str, needed: Option<u64>) -> Outcome {

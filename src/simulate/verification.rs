@@ -198,6 +198,7 @@ fn row(
         (Some(needed), Some(predicted)) if predicted > 0.0 => finite(needed as f64 / predicted),
         _ => None,
     };
+    let optimistic = outcome.needed.zip(predicted).filter(|(needed, predicted)| *needed as f64 > *predicted + 1.0);
     let clean = Clean {
         error: outcome.error,
         probability: outcome.probability,
@@ -206,6 +207,12 @@ fn row(
         ancillas: outcome.counts.ancillas,
     };
     let (mut error, mut probability, mut notes) = (outcome.error, outcome.probability, outcome.notes);
+    if let Some((needed, predicted)) = optimistic {
+        notes.push(format!(
+            "the formula is optimistic here: the fewest found are {needed}, {:.0} % above it",
+            100.0 * (needed as f64 / predicted - 1.0)
+        ));
+    }
     if options.error_rate > 0.0 {
         let noisy = clean.with_noise(options.error_rate);
         notes.push(format!(
@@ -214,8 +221,14 @@ fn row(
         ));
         (error, probability) = (noisy.error, noisy.probability);
     }
-    if let super::Spectrum::Lanczos { of, nodes } = instance.spectrum {
-        notes.push(format!("Lanczos measure of {nodes} nodes in place of {of} eigenvalues"));
+    match instance.spectrum {
+        super::Spectrum::Lanczos { of, nodes } => {
+            notes.push(format!("Lanczos measure of {nodes} nodes in place of {of} eigenvalues"));
+        }
+        super::Spectrum::Joined { of } if instance.nodes.len() < of => {
+            notes.push(format!("{} nodes: equal eigenvalues of {of} joined", instance.nodes.len()));
+        }
+        _ => {}
     }
     SimulationRow {
         model: model_id.to_owned(),

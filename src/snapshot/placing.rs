@@ -10,6 +10,7 @@ mod state;
 mod tests;
 pub mod trace;
 mod undo;
+mod unfold;
 
 use crate::error::{Error, Result};
 use crate::snapshot::array::Array;
@@ -22,6 +23,7 @@ use state::State;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use undo::undo;
+use unfold::unfold;
 
 /// One initializer fed by one parameter. A tied parameter has several bindings.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +79,7 @@ pub type Others<'a> = dyn FnMut() -> Result<Vec<Vec<(String, Array)>>> + 'a;
 /// Places the tensors of the `chosen` snapshots in `model`. `place` names the graph in errors.
 ///
 /// In `model`, initializers that an exporter merged because their values were equal are taken apart, zero biases that
-/// it dropped are put back, and bound `Constant` and `Identity` outputs become initializers.
+/// it dropped and normalisations that it merged into weights are put back, and bound `Constant` and `Identity` outputs become initializers.
 ///
 /// # Errors
 /// An input error that names the tensor that has no certain place, or the weight slot that no tensor fills.
@@ -98,6 +100,7 @@ pub fn place(
             stored.iter().map(|v| v.name).chain(signature.values().map(|p| p.target.as_str())).collect();
         names::prefix(&names, &known)
     };
+    unfold(model, chosen, &prefix, &signature, others)?;
     undo(model, snapshot, &prefix, &signature);
     let stored = stored_values(model);
     let mut state = State::new(&stored, snapshot, prefix);

@@ -127,6 +127,30 @@ impl Factorization {
         signs
     }
 
+    /// Smallest over largest |eigenvalue| of the pivot blocks of B: near the unit roundoff the matrix is singular to
+    /// working precision.
+    pub fn pivot_ratio(&self) -> f64 {
+        let n = self.below.len();
+        let (mut low, mut high) = (f64::INFINITY, 0.0f64);
+        let mut i = 0;
+        while i < n {
+            let (p, b) = (self.factor[(i, i)], self.below[i]);
+            if b == 0.0 || i + 1 == n {
+                (low, high) = (low.min(p.abs()), high.max(p.abs()));
+                i += 1;
+                continue;
+            }
+            let q = self.factor[(i + 1, i + 1)];
+            let (mean, half) = ((p + q) / 2.0, ((p - q) / 2.0).hypot(b));
+            let large = mean.abs() + half;
+            // the product of the eigenvalues is the determinant
+            let small = if large > 0.0 { (p * (q / large) - b * (b / large)).abs() } else { 0.0 };
+            (low, high) = (low.min(small), high.max(large));
+            i += 2;
+        }
+        if high > 0.0 { low / high } else { f64::from(u8::from(n == 0)) }
+    }
+
     /// Solves (A + shift·I) x = b in place; the result is not finite when a pivot is exactly zero.
     pub fn solve(&self, b: &mut [f64]) {
         let n = self.below.len();
@@ -145,6 +169,26 @@ impl Factorization {
             MemStack::new(&mut memory),
         );
         b.iter_mut().for_each(|x| *x = times_pow2(*x, self.exponent));
+    }
+
+    /// ln|det(A + shift·I)|; −∞ when a pivot is exactly zero.
+    pub fn ln_abs_determinant(&self) -> f64 {
+        let n = self.below.len();
+        let mut sum = -(n as f64) * f64::from(self.exponent) * std::f64::consts::LN_2;
+        let mut i = 0;
+        while i < n {
+            let b = self.below[i];
+            if b == 0.0 || i + 1 == n {
+                sum += self.factor[(i, i)].abs().ln();
+                i += 1;
+            } else {
+                // divided by the off-diagonal entry, so that the block's determinant cannot overflow
+                let (p, q) = (self.factor[(i, i)] / b, self.factor[(i + 1, i + 1)] / b);
+                sum += (p * q - 1.0).abs().ln() + 2.0 * b.abs().ln();
+                i += 2;
+            }
+        }
+        sum
     }
 
     /// Measured backward error ‖P(A + shift·I)Pᵀ − LBLᵀ‖_F.

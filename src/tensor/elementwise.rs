@@ -60,6 +60,61 @@ fn binary_here<T: Real>(out: &mut [T], a: &[T], b: &[T], loops: &Loops<2>, f: im
     );
 }
 
+/// out ← f(a, b), b and out with `lanes` numbers for every element of a.
+pub fn binary_lanes<T: Real>(out: &mut [T], a: &[T], b: &[T], lanes: usize, f: impl Fn(T, T) -> T) {
+    #[inline(always)]
+    fn fixed<T: Real, const K: usize>(out: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+        let (out, b) = (out.as_chunks_mut::<K>().0, b.as_chunks::<K>().0);
+        for ((out, b), &x) in out.iter_mut().zip(b).zip(a) {
+            for (o, &y) in out.iter_mut().zip(b) {
+                *o = f(x, y);
+            }
+        }
+    }
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || match lanes {
+            8 => fixed::<T, 8>(out, a, b, f),
+            16 => fixed::<T, 16>(out, a, b, f),
+            _ => {
+                for ((out, b), &x) in out.chunks_exact_mut(lanes.max(1)).zip(b.chunks_exact(lanes.max(1))).zip(a) {
+                    for (o, &y) in out.iter_mut().zip(b) {
+                        *o = f(x, y);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// out ← a∘b + c, b, c and out with `lanes` numbers for every element of a.
+pub fn mul_add_lanes<T: Real>(out: &mut [T], a: &[T], b: &[T], c: &[T], lanes: usize) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let lanes = lanes.max(1);
+            let rows = out.chunks_exact_mut(lanes).zip(b.chunks_exact(lanes)).zip(c.chunks_exact(lanes));
+            for (((out, b), c), &x) in rows.zip(a) {
+                for ((o, &y), &z) in out.iter_mut().zip(b).zip(c) {
+                    *o = x * y + z;
+                }
+            }
+        },
+    );
+}
+
+/// out ← out + a.
+pub fn accumulate<T: Real>(out: &mut [T], a: &[T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (o, &x) in out.iter_mut().zip(a) {
+                *o += x;
+            }
+        },
+    );
+}
+
 /// out ← a∘b + c, rounded twice.
 pub fn mul_add<T: Real>(out: &mut [T], a: &[T], b: &[T], c: &[T], loops: &Loops<3>) {
     pulp::Arch::new().dispatch(

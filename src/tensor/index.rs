@@ -66,6 +66,52 @@ impl IndexMap {
         }
     }
 
+    /// The same with `lanes` numbers for every element, one after the other.
+    pub fn gather_lanes<T: Real>(&self, out: &mut [T], x: &[T], lanes: usize) {
+        if lanes == 1 {
+            return self.gather(out, x);
+        }
+        if let Some(runs) = &self.runs {
+            out.fill(T::ZERO);
+            for &(o, i, n) in runs {
+                let [o, i, n] = [o, i, n].map(|v| v as usize * lanes);
+                out[o..o + n].copy_from_slice(&x[i..i + n]);
+            }
+            return;
+        }
+        for (o, &i) in out.chunks_exact_mut(lanes.max(1)).zip(&self.from) {
+            match x.get(i as usize * lanes..(i as usize + 1) * lanes) {
+                Some(x) if i != NOWHERE => o.copy_from_slice(x),
+                _ => o.fill(T::ZERO),
+            }
+        }
+    }
+
+    /// The adjoint of [`IndexMap::gather_lanes`].
+    pub fn scatter_lanes<T: Real>(&self, out: &mut [T], x: &[T], lanes: usize) {
+        if lanes == 1 {
+            return self.scatter(out, x);
+        }
+        out.fill(T::ZERO);
+        let add = |out: &mut [T], x: &[T]| {
+            for (d, &s) in out.iter_mut().zip(x) {
+                *d += s;
+            }
+        };
+        if let Some(runs) = &self.runs {
+            for &(o, i, n) in runs {
+                let [o, i, n] = [o, i, n].map(|v| v as usize * lanes);
+                add(&mut out[i..i + n], &x[o..o + n]);
+            }
+            return;
+        }
+        for (&i, x) in self.from.iter().zip(x.chunks_exact(lanes.max(1))) {
+            if i != NOWHERE {
+                add(&mut out[i as usize * lanes..(i as usize + 1) * lanes], x);
+            }
+        }
+    }
+
     /// out ← 0, then out\[from\[o\]\] += x\[o\].
     pub fn scatter<T: Real>(&self, out: &mut [T], x: &[T]) {
         out.fill(T::ZERO);
@@ -106,6 +152,12 @@ mod tests {
             let left: f64 = gx.iter().zip(&y).map(|(a, b)| a * b).sum();
             let right: f64 = x.iter().zip(&sy).map(|(a, b)| a * b).sum();
             assert!((left - right).abs() < 1e-13);
+            // three lanes, each a multiple of the first
+            let lanes = |v: &[f64]| v.iter().flat_map(|&v| [v, 2.0 * v, -v]).collect::<Vec<f64>>();
+            let (mut wide, mut back) = (vec![0.0; 3 * from.len()], vec![0.0; 120]);
+            map.gather_lanes(&mut wide, &lanes(&x), 3);
+            map.scatter_lanes(&mut back, &lanes(&y), 3);
+            assert_eq!((wide, back), (lanes(&gx), lanes(&sy)));
         }
         assert!(IndexMap::new(3, vec![3]).is_none());
     }

@@ -36,3 +36,22 @@ pub fn transpose<T: Real>(out: &mut [T], a: &[T], batch: usize, rows: usize, col
         }
     }
 }
+
+/// The same with `lanes` numbers for every element, one after the other.
+pub fn transpose_lanes<T: Real>(out: &mut [T], a: &[T], batch: usize, rows: usize, cols: usize, lanes: usize) {
+    if lanes == 1 {
+        return transpose(out, a, batch, rows, cols);
+    }
+    let n = rows * cols * lanes;
+    if n == 0 {
+        return;
+    }
+    for (out, a) in out.chunks_exact_mut(n).zip(a.chunks_exact(n)).take(batch) {
+        for (r, a) in a.chunks_exact(cols * lanes).enumerate() {
+            for (c, a) in a.chunks_exact(lanes).enumerate() {
+                let to = (c * rows + r) * lanes;
+                out[to..to + lanes].copy_from_slice(a);
+            }
+        }
+    }
+}

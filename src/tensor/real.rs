@@ -1,5 +1,6 @@
 //! The scalars that programs run on: `f64` and `f32`.
 
+use super::simd::Vector;
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -22,6 +23,7 @@ pub trait Real:
     + Div<Output = Self>
     + Neg<Output = Self>
     + Sum
+    + Vector
     + 'static
 {
     /// 0.

@@ -23,15 +23,20 @@ pub fn sum<T: Real>(x: &[T]) -> T {
 ///
 /// `loops` walks the input: operand 0 is the (contiguous) input, operand 1 the output.
 pub fn sum_axes<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
+    out.fill(T::ZERO);
+    add_axes(out, a, loops);
+}
+
+/// out ← out + Σ a, likewise.
+pub fn add_axes<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
     pulp::Arch::new().dispatch(
         #[inline(always)]
-        || sum_axes_here(out, a, loops),
+        || add_axes_here(out, a, loops),
     );
 }
 
 #[inline(always)]
-fn sum_axes_here<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
-    out.fill(T::ZERO);
+fn add_axes_here<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
     let (n, [sa, so]) = loops.inner();
     loops.each(
         #[inline(always)]

@@ -52,6 +52,20 @@ impl<const K: usize> Loops<K> {
         loops
     }
 
+    /// The same loops with lanes as innermost axis: `lanes` of them one after the other in the operands that have them.
+    pub fn over(&self, lanes: usize, laned: [bool; K]) -> Self {
+        if lanes == 1 {
+            return *self;
+        }
+        let mut loops = Loops { rank: 0, extent: [1; MAX_RANK + 1], stride: [[0; K]; MAX_RANK + 1] };
+        for axis in 0..self.rank {
+            let stride = self.stride[axis];
+            loops.push(self.extent[axis], std::array::from_fn(|k| stride[k] * if laned[k] { lanes } else { 1 }));
+        }
+        loops.push(lanes, laned.map(usize::from));
+        loops
+    }
+
     fn push(&mut self, extent: usize, stride: [usize; K]) {
         if extent == 1 {
             return;
@@ -127,6 +141,13 @@ mod tests {
         seen.clear();
         lanes.each(|[a, b, c]| seen.push((a, b, c)));
         assert_eq!(seen, vec![(0, 0, 0), (8, 1, 0), (16, 2, 0), (24, 0, 0), (32, 1, 0), (40, 2, 0)]);
+        // two lanes innermost, in the first operand alone
+        let inner = loops.over(2, [true, false, false]);
+        assert_eq!(inner.inner(), (2, [1, 0, 0]));
+        seen.clear();
+        inner.each(|[a, b, c]| seen.push((a, b, c)));
+        assert_eq!(seen[..3], [(0, 0, 0), (2, 0, 1), (4, 0, 2)]);
+        assert_eq!((seen.len(), seen[23]), (24, (46, 2, 7)));
     }
 
     #[test]

@@ -1,25 +1,191 @@
 //! Data sets: embedded digits and text, MNIST from a folder, any `.npz`.
+//!
+//! [`open`] reads a source whole, shuffles it once by the seed and cuts it into what is trained on and what is held
+//! out; [`DataSet::batch`] gives samples as the arrays `x` and `y` of a batch file.
+
+mod idx;
+mod npz;
+mod text;
 
 use std::io::Read;
 use std::path::Path;
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::network::{Interface, Network};
 use crate::error::{Error, Result};
 use crate::snapshot::array::{Array, Dtype, Values};
+use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
+pub use text::SEQUENCE;
 
 const DIGITS: &[u8] = include_bytes!("data/digits.bin.gz");
-const TEXT: &[u8] = include_bytes!("data/text.gz");
 
-/// Length of a sequence of the character models.
-pub const SEQUENCE: usize = 16;
-/// Letters, the space, and one token for everything else.
-const CHARACTERS: usize = 28;
-/// Fraction of the tokens that a masked model must guess.
-const MASKED: f64 = 0.15;
+/// Elements of all samples, one sample after the other.
+#[derive(Debug, Clone, PartialEq)]
+enum Store {
+    /// Bytes divided by a scale, rounded to single precision.
+    Bytes(Vec<u8>, f64),
+    Float(Vec<f64>, Dtype),
+    Int(Vec<i64>),
+}
+
+/// One array of a data set.
+#[derive(Debug, Clone, PartialEq)]
+struct Samples {
+    /// Extents of one sample.
+    shape: Vec<usize>,
+    store: Store,
+}
+
+impl Samples {
+    /// Some samples, in the order of the list.
+    fn take(&self, indices: &[usize]) -> Array {
+        let each: usize = self.shape.iter().product();
+        let shape = std::iter::once(indices.len()).chain(self.shape.iter().copied()).collect();
+        let ranges = indices.iter().map(|&i| i * each..(i + 1) * each);
+        let (dtype, values) = match &self.store {
+            Store::Bytes(data, scale) => {
+                // Rounded to single precision: what the batch file holds.
+                let pixel = |&p: &u8| f64::from((f64::from(p) / scale) as f32);
+                (Dtype::F32, Values::Float(ranges.flat_map(|r| data[r].iter().map(pixel)).collect()))
+            }
+            Store::Float(data, dtype) => {
+                (*dtype, Values::Float(ranges.flat_map(|r| data[r].iter().copied()).collect()))
+            }
+            Store::Int(data) => (Dtype::I64, Values::Int(ranges.flat_map(|r| data[r].iter().copied()).collect())),
+        };
+        Array { dtype, shape, values }
+    }
+}
+
+/// Samples with their targets, in a fixed order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSet {
+    /// Where they come from, for messages.
+    pub name: String,
+    /// What a network must offer.
+    pub interface: Interface,
+    /// The loss that the targets ask for.
+    pub loss: LossSpec,
+    x: Samples,
+    y: Samples,
+    /// Positions of the samples in `x` and `y`.
+    order: Vec<usize>,
+}
+
+impl DataSet {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The arrays `x` and `y` of the samples at `positions` of the order.
+    pub fn batch(&self, positions: std::ops::Range<usize>) -> Vec<(String, Array)> {
+        let chosen = &self.order[positions];
+        vec![("x".to_owned(), self.x.take(chosen)), ("y".to_owned(), self.y.take(chosen))]
+    }
+
+    /// The same source with another order of samples.
+    fn with_order(&self, order: Vec<usize>) -> Self {
+        DataSet { order, ..self.clone() }
+    }
+}
+
+/// What is trained on, and what the trained network is judged by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// The training samples.
+    pub train: DataSet,
+    /// Samples that training never sees.
+    pub held_out: Option<DataSet>,
+}
+
+/// How a source is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DataOptions {
+    /// Training samples (`None`: all that are not held out).
+    pub samples: Option<usize>,
+    /// Samples held out (`None`: a tenth; MNIST: its own test files; an `.npz`: none).
+    pub held_out: Option<usize>,
+    /// Samples of a step (`None`: all). An `.npz` that is taken whole keeps its order.
+    pub batch: Option<usize>,
+    /// Seed of the shuffle and of the masks.
+    pub seed: u64,
+}
+
+/// Opens `digits`, `text[:masked|:causal]`, `mnist:DIR` or `npz:FILE` in the form that `network` reads.
+///
+/// # Errors
+/// Unknown or unreadable data, more samples asked than there are.
+pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Split> {
+    let images = matches!(network, Network::Cnn);
+    let masked = matches!(network, Network::Bert(_));
+    let (mut whole, test) = match source.split_once(':') {
+        None if source == "digits" => (digits(images)?, None),
+        None if source == "text" => (text::windows(masked, options.seed)?, None),
+        Some(("text", mode @ ("masked" | "causal"))) => (text::windows(mode == "masked", options.seed)?, None),
+        Some(("mnist", folder)) => idx::mnist(Path::new(folder), images)?,
+        Some(("npz", file)) => (npz::read(Path::new(file), network)?, None),
+        _ => {
+            return Err(Error::usage(
+                "train::data",
+                format!("--data {source}"),
+                "unknown data set",
+                "give digits, text, text:masked, text:causal, mnist:DIR or npz:FILE",
+            ));
+        }
+    };
+    let available = whole.len();
+    let plain = source.starts_with("npz:");
+    let whole_file = options.samples.is_none_or(|n| n == available)
+        && options.batch.is_none_or(|n| n >= available)
+        && options.held_out.unwrap_or(0) == 0;
+    // windows of text come shuffled: their masks are drawn in that order
+    if !(source.starts_with("text") || plain && whole_file) {
+        whole.order = shuffled(available, options.seed);
+    }
+    let (train_pool, held_out) = match (test, options.held_out) {
+        (_, Some(0)) => (available, None),
+        (Some(test), wanted) => {
+            let count = wanted.unwrap_or(test.len());
+            enough("--held-out", count, test.len())?;
+            let order = test.order[..count].to_vec();
+            (available, Some(test.with_order(order)))
+        }
+        (None, None) if plain => (available, None),
+        (None, wanted) => {
+            let count = wanted.unwrap_or((available / 10).max(1));
+            if count >= available {
+                let what = format!("--held-out {count} leaves none of the {available} samples to train on");
+                return Err(Error::usage("train::samples", "--held-out", what, "hold out fewer"));
+            }
+            // the end of the shuffle, so that the training samples do not depend on how many are held out
+            (available - count, Some(whole.with_order(whole.order[available - count..].to_vec())))
+        }
+    };
+    if let Some(batch) = options.batch {
+        enough("--batch", batch, options.samples.unwrap_or(train_pool))?;
+    }
+    let count = options.samples.unwrap_or(train_pool);
+    enough("--samples", count, train_pool)?;
+    let train = whole.with_order(whole.order[..count].to_vec());
+    Ok(Split { train, held_out })
+}
+
+fn enough(option: &str, wanted: usize, available: usize) -> Result<()> {
+    if (1..=available).contains(&wanted) {
+        return Ok(());
+    }
+    let what = format!("{option} {wanted}, but there are {available} samples");
+    Err(Error::usage("train::samples", option, what, format!("ask for 1 to {available}")))
+}
 
 /// One batch of inputs with its targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,43 +200,52 @@ pub struct Data {
     pub ignore_index: Option<i64>,
 }
 
-/// Loads the first `batch` samples of a seeded shuffle of the data set `source` in the form that `network` reads.
+/// The first `batch` samples of the shuffled source, nothing held out.
 ///
 /// # Errors
 /// Unknown or unreadable data, fewer samples than asked.
 pub fn load(source: &str, network: &Network, batch: usize, seed: u64) -> Result<Data> {
-    let images = matches!(network, Network::Cnn);
-    match source.split_once(':') {
-        None if source == "digits" => images_of(records(DIGITS)?, 8, 16.0, 10, images, batch, seed, "digits"),
-        None if source == "text" => text(matches!(network, Network::Bert(_)), batch, seed),
-        Some(("mnist", folder)) => mnist(Path::new(folder), images, batch, seed),
-        Some(("npz", file)) => Err(unknown(&format!("npz:{file}"))),
-        _ => Err(unknown(source)),
+    let options = DataOptions { samples: Some(batch), held_out: Some(0), batch: Some(batch), seed };
+    let DataSet { x, y, order, interface, loss, .. } = open(source, network, &options)?.train;
+    Ok(Data { x: x.take(&order), y: y.take(&order), interface, ignore_index: loss.ignore_index })
+}
+
+/// A seeded shuffle of 0 to `count`, less one.
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ 0x6461_7461));
+    order
+}
+
+fn cross_entropy(ignore_index: Option<i64>) -> LossSpec {
+    LossSpec { kind: LossKind::CrossEntropy, reduction: Reduction::Mean, ignore_index, label_smoothing: 0.0 }
+}
+
+/// Images of `side`² bytes with a label each.
+fn images_of(name: &str, pixels: Vec<u8>, labels: &[u8], side: usize, scale: f64, images: bool) -> DataSet {
+    DataSet {
+        name: name.to_owned(),
+        interface: Interface::Vectors { features: side * side, side: Some(side), classes: 10 },
+        loss: cross_entropy(None),
+        order: (0..labels.len()).collect(),
+        x: Samples {
+            shape: if images { vec![1, side, side] } else { vec![side * side] },
+            store: Store::Bytes(pixels, scale),
+        },
+        y: Samples { shape: Vec::new(), store: Store::Int(labels.iter().map(|&l| i64::from(l)).collect()) },
     }
 }
 
-fn unknown(source: &str) -> Error {
-    Error::usage(
-        "train::data",
-        format!("--data {source}"),
-        "unknown data set",
-        "give digits, text, mnist:DIR or npz:FILE",
-    )
-}
-
-/// Pixels and labels.
-type Records = (Vec<Vec<u8>>, Vec<u8>);
-
-fn records(compressed: &[u8]) -> Result<Records> {
-    let raw = gunzip(compressed, "the embedded digits", 1 << 24)?;
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+fn digits(images: bool) -> Result<DataSet> {
+    let raw = gunzip(DIGITS, "the embedded digits", 1 << 24)?;
+    let (mut pixels, mut labels) = (Vec::with_capacity(raw.len()), Vec::new());
     for record in raw.chunks_exact(65) {
         if let Some((label, image)) = record.split_last() {
-            pixels.push(image.to_vec());
+            pixels.extend_from_slice(image);
             labels.push(*label);
         }
     }
-    Ok((pixels, labels))
+    Ok(images_of("digits", pixels, &labels, 8, 16.0, images))
 }
 
 fn gunzip(bytes: &[u8], place: &str, limit: u64) -> Result<Vec<u8>> {
@@ -88,143 +263,4 @@ fn gunzip(bytes: &[u8], place: &str, limit: u64) -> Result<Vec<u8>> {
         ));
     }
     Ok(raw)
-}
-
-#[expect(clippy::too_many_arguments, reason = "one call per data set; a struct would only rename them")]
-fn images_of(
-    records: Records,
-    side: usize,
-    scale: f64,
-    classes: usize,
-    images: bool,
-    batch: usize,
-    seed: u64,
-    place: &str,
-) -> Result<Data> {
-    let (pixels, labels) = records;
-    let order = sample(pixels.len(), batch, seed, place)?;
-    let (mut x, mut y) = (Vec::with_capacity(batch * side * side), Vec::with_capacity(batch));
-    for &i in &order {
-        let (Some(image), Some(&label)) = (pixels.get(i), labels.get(i)) else { continue };
-        // Rounded to single precision: what the batch file holds.
-        x.extend(image.iter().map(|&p| f64::from((f64::from(p) / scale) as f32)));
-        y.push(i64::from(label));
-    }
-    let shape = if images { vec![batch, 1, side, side] } else { vec![batch, side * side] };
-    Ok(Data {
-        x: Array { dtype: Dtype::F32, shape, values: Values::Float(x) },
-        y: Array { dtype: Dtype::I64, shape: vec![batch], values: Values::Int(y) },
-        interface: Interface::Vectors { features: side * side, side: Some(side), classes },
-        ignore_index: None,
-    })
-}
-
-/// The first `batch` indices of a seeded shuffle.
-fn sample(available: usize, batch: usize, seed: u64, place: &str) -> Result<Vec<usize>> {
-    if batch == 0 || batch > available {
-        let what = format!("--batch {batch}, but there are {available} samples");
-        return Err(Error::usage("train::batch", place, what, format!("ask for 1 to {available}")));
-    }
-    let mut order: Vec<usize> = (0..available).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ 0x6461_7461));
-    order.truncate(batch);
-    Ok(order)
-}
-
-/// MNIST in the IDX format, gzipped or not: `train-images-idx3-ubyte[.gz]` and `train-labels-idx1-ubyte[.gz]`.
-fn mnist(folder: &Path, images: bool, batch: usize, seed: u64) -> Result<Data> {
-    let read = |stem: &str, dimensions: usize| -> Result<(Vec<usize>, Vec<u8>)> {
-        let gz = folder.join(format!("{stem}.gz"));
-        let path = if gz.exists() { gz } else { folder.join(stem) };
-        let place = path.display().to_string();
-        let mut bytes = std::fs::read(&path).map_err(|e| Error::io(&place, &e))?;
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            bytes = gunzip(&bytes, &place, 1 << 28)?;
-        }
-        idx(&bytes, dimensions, &place)
-    };
-    let (shape, pixels) = read("train-images-idx3-ubyte", 3)?;
-    let (count, labels) = read("train-labels-idx1-ubyte", 1)?;
-    let place = folder.display().to_string();
-    let &[n, rows, columns] = shape.as_slice() else { return Err(unknown(&place)) };
-    if rows != columns || rows == 0 || count != [n] {
-        let what = format!("{n} images of {rows}×{columns} and {count:?} labels");
-        return Err(Error::input("train::mnist", place, what, "images must be square, one label each"));
-    }
-    let pixels = pixels.chunks_exact(rows * columns).map(<[u8]>::to_vec).collect();
-    images_of((pixels, labels), rows, 255.0, 10, images, batch, seed, &place)
-}
-
-/// An IDX file of unsigned bytes: its shape and elements.
-fn idx(bytes: &[u8], dimensions: usize, place: &str) -> Result<(Vec<usize>, Vec<u8>)> {
-    let bad = |what: &str| Error::input("train::idx", place, what, "give the original IDX file");
-    let (head, rest) = bytes.split_at_checked(4).ok_or_else(|| bad("shorter than its header"))?;
-    if head != [0, 0, 8, dimensions as u8] {
-        return Err(bad("the magic number is not that of unsigned bytes of this rank"));
-    }
-    let (sizes, data) = rest.split_at_checked(4 * dimensions).ok_or_else(|| bad("shorter than its header"))?;
-    let shape: Vec<usize> =
-        sizes.chunks_exact(4).map(|c| c.iter().fold(0usize, |n, &b| n << 8 | usize::from(b))).collect();
-    let total = shape.iter().try_fold(1usize, |p, &n| p.checked_mul(n));
-    if total != Some(data.len()) {
-        return Err(bad("the number of elements is not the product of the extents"));
-    }
-    Ok((shape, data.to_vec()))
-}
-
-/// Windows of the embedded text: masked (predict the masked tokens) or causal (predict the next one).
-fn text(masked: bool, batch: usize, seed: u64) -> Result<Data> {
-    let raw = gunzip(TEXT, "the embedded text", 1 << 24)?;
-    let tokens = tokenize(&String::from_utf8_lossy(&raw));
-    let windows = tokens.len().saturating_sub(1) / SEQUENCE;
-    let order = sample(windows, batch, seed, "text")?;
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x6d61_736b);
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for &w in &order {
-        let at = w * SEQUENCE;
-        let window = tokens.get(at..at + SEQUENCE + 1).unwrap_or_default();
-        for pair in window.windows(2) {
-            let &[here, next] = pair else { continue };
-            if !masked {
-                x.push(here);
-                y.push(next);
-            } else if random.random::<f64>() < MASKED {
-                x.push(CHARACTERS as i64);
-                y.push(here);
-            } else {
-                x.push(here);
-                y.push(-100);
-            }
-        }
-    }
-    // At least one position must be scored.
-    if let (true, Some(first), Some(target)) = (masked, x.first_mut(), y.first_mut())
-        && *target == -100
-    {
-        *target = *first;
-        *first = CHARACTERS as i64;
-    }
-    let array = |list| Array { dtype: Dtype::I64, shape: vec![batch, SEQUENCE], values: Values::Int(list) };
-    Ok(Data {
-        x: array(x),
-        y: array(y),
-        interface: Interface::Tokens { length: SEQUENCE, vocabulary: CHARACTERS + usize::from(masked) },
-        ignore_index: masked.then_some(-100),
-    })
-}
-
-/// Letters without case are 1 to 26, a run of white space is one 0, anything else 27.
-fn tokenize(text: &str) -> Vec<i64> {
-    let mut out: Vec<i64> = Vec::with_capacity(text.len());
-    for c in text.chars() {
-        let token = match c.to_ascii_lowercase() {
-            c @ 'a'..='z' => i64::from(c as u32 - 'a' as u32) + 1,
-            c if c.is_whitespace() => 0,
-            _ => 27,
-        };
-        if token != 0 || out.last().is_some_and(|&last| last != 0) {
-            out.push(token);
-        }
-    }
-    out
 }

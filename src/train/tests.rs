@@ -1,8 +1,9 @@
 //! Tests of builders, writer and data.
 
-use super::data::load;
+use super::data::{DataOptions, load, open};
 use super::network::{Activation, Network};
 use super::onnx_writer::to_bytes;
+use super::problem::{Batches, Problem};
 use crate::error::Class;
 use crate::snapshot::array::Values;
 
@@ -65,7 +66,7 @@ fn a_damaged_mnist_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mlp = Network::parse("mlp:4-10").unwrap();
     let source = format!("mnist:{}", dir.path().display());
-    assert_eq!(load(&source, &mlp, 1, 0).unwrap_err().class, Class::Io);
+    assert_eq!(load(&source, &mlp, 1, 0).unwrap_err().class, Class::Input);
     let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2][..], &[255; 8]].concat();
     std::fs::write(dir.path().join("train-images-idx3-ubyte"), &images).unwrap();
     std::fs::write(dir.path().join("train-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 2, 3, 4]).unwrap();
@@ -73,4 +74,60 @@ fn a_damaged_mnist_folder_is_refused() {
     assert_eq!(data.x.values, Values::Float(vec![1.0; 8]));
     std::fs::write(dir.path().join("train-images-idx3-ubyte"), &images[..20]).unwrap();
     assert_eq!(load(&source, &mlp, 2, 0).unwrap_err().class, Class::Input);
+}
+
+#[test]
+fn held_out_samples_are_never_trained_on() {
+    for (source, network) in [("digits", "mlp:64-8-10"), ("text", "gpt:16,1,2,32"), ("text", "bert:16,1,2,32")] {
+        let network = Network::parse(network).unwrap();
+        let options = DataOptions { seed: 3, ..DataOptions::default() };
+        let split = open(source, &network, &options).unwrap();
+        let held_out = split.held_out.unwrap();
+        let all = split.train.len() + held_out.len();
+        assert_eq!(held_out.len(), all / 10);
+        let fewer = open(source, &network, &DataOptions { held_out: Some(5), samples: Some(20), ..options }).unwrap();
+        assert_eq!((fewer.train.len(), fewer.held_out.unwrap().len()), (20, 5));
+        // what is held out does not change what is trained on first
+        assert_eq!(fewer.train.batch(0..20), split.train.batch(0..20));
+        let none = open(source, &network, &DataOptions { held_out: Some(0), ..options }).unwrap();
+        assert_eq!((none.train.len(), none.held_out), (all, None));
+    }
+    // the digits hold no image twice, so the two parts share none
+    let network = Network::parse("mlp:64-8-10").unwrap();
+    let split = open("digits", &network, &DataOptions::default()).unwrap();
+    let rows = |set: &super::data::DataSet| -> Vec<Vec<u64>> {
+        let arrays = set.batch(0..set.len());
+        let pixels = arrays[0].1.floats().unwrap();
+        pixels.chunks(64).map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
+    };
+    let (train, held_out) = (rows(&split.train), rows(&split.held_out.unwrap()));
+    assert!(held_out.iter().all(|row| !train.contains(row)));
+}
+
+#[test]
+fn every_masked_window_scores_something() {
+    let network = Network::parse("bert:16,1,2,32").unwrap();
+    let split = open("text", &network, &DataOptions::default()).unwrap();
+    let arrays = split.train.batch(0..split.train.len());
+    let targets = arrays[1].1.ints().unwrap();
+    assert!(targets.chunks(16).all(|window| window.iter().any(|&t| t != -100)));
+}
+
+#[test]
+fn an_epoch_visits_every_batch_once_and_later_ones_in_another_order() {
+    let network = Network::parse("mlp:64-8-10").unwrap();
+    let options = DataOptions { samples: Some(110), ..DataOptions::default() };
+    let split = open("digits", &network, &options).unwrap();
+    let problem = Problem::new(&network, split, Some(10), 4).unwrap();
+    assert_eq!((problem.batches.count(), problem.batches.size()), (11, 10));
+    let epoch = |e: u64| (0..11).map(|i| problem.batches.of_step(11 * e + i)).collect::<Vec<_>>();
+    assert_eq!(epoch(0), (0..11).collect::<Vec<_>>());
+    for e in 1..4 {
+        let mut order = epoch(e);
+        assert_ne!(order, epoch(e - 1));
+        order.sort_unstable();
+        assert_eq!(order, epoch(0));
+    }
+    let fixed = Batches::Fixed(problem.batches.arrays(0));
+    assert_eq!((fixed.count(), fixed.size(), fixed.of_step(77)), (1, 10, 0));
 }

@@ -89,6 +89,8 @@ fn a_report_counts_the_verdicts_of_the_parts() {
         args.push(out.to_str().expect("utf-8"));
         let ended = run(&args);
         assert_eq!(ended.code, 0, "{}", ended.err);
+        assert!(ended.out.contains("4 random parts of the batch, 0.5 of its samples each"), "{}", ended.out);
+        assert!(ended.out.contains(" 4×") || ended.out.contains("×, "), "the verdicts: {}", ended.out);
         reports.push(["report.json", "report.md", "report.html"].map(|n| read(&out, n)));
     }
     assert_eq!(reports[0], reports[1], "the same bytes twice");
@@ -99,6 +101,47 @@ fn a_report_counts_the_verdicts_of_the_parts() {
     for text in &reports[0][1..] {
         assert!(text.contains("verdict over parts of the batch") && text.contains("κ over parts of the batch"));
     }
+}
+
+/// What is read on the screen, and what a spreadsheet gets, is what the JSON says.
+#[test]
+fn tables_show_the_bars() {
+    let source = fixture("mlp_relu_small");
+    let case = measured(&source, &["7", "--subsample", "3:0.4"]);
+    let printed = |form: &str| {
+        let mut args = vec!["measure", source.to_str().expect("utf-8")];
+        args.extend(&ARGS[..4]);
+        args.extend(["--seed", "7", "--subsample", "3:0.4", "--quiet", "--format", form]);
+        let ended = run(&args);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    let text = printed("text");
+    let (_, bars) = text.split_once("3 random parts of the batch, 0.4 of its samples each").expect("a table of bars");
+    let [low, median, high] = bar(&case, "row_sparsity");
+    assert!(bars.contains(&format!("{median} ({low} to {high})")), "{bars}");
+    let csv = printed("csv");
+    let mut lines = csv.lines().map(|l| l.split(',').collect::<Vec<_>>());
+    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+    for (column, name) in [("kappa", "kappa"), ("d", "row_sparsity"), ("eps", "tolerance")] {
+        let found = ["low", "median", "high"].map(|end| {
+            let at = names.iter().position(|n| *n == format!("{column}_parts_{end}")).expect("a column");
+            values[at].parse::<f64>().expect("a number")
+        });
+        assert_eq!(found, bar(&case, name), "{name}");
+    }
+    let plain = run(&[
+        "measure",
+        source.to_str().expect("utf-8"),
+        "--snapshots",
+        "sgd_0010*",
+        "--graph",
+        "model_dynamo18.onnx",
+        "--format",
+        "csv",
+        "--quiet",
+    ]);
+    assert!(!plain.out.contains("parts"), "no bars unless asked for");
 }
 
 #[test]

@@ -228,6 +228,13 @@ one("AveragePool", fl(1, 1, 5, 5), kernel_shape=[3, 3], pads=[1, 1, 1, 1], strid
 one("AveragePool", fl(1, 1, 6, 6), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, opset=19, name="AveragePool ceil")
 one("GlobalAveragePool", fl(2, 3, 2, 2))
 one("GlobalMaxPool", fl(2, 3, 2, 2))
+# sequences, as unoptimised exports write torch.split and torch.chunk
+case("SplitToSequence by extent", [("SplitToSequence", ["w0", "s"], ["q"], {"axis": 1}), ("SequenceAt", ["q", "i"], ["a"], {}),
+     ("SequenceAt", ["q", "j"], ["b"], {}), ("Mul", ["a", "b"], ["y"], {})], [fl(2, 5)], {"s": np.array(2), "i": np.array(1), "j": np.array(-3)})
+case("SplitToSequence by extents", [("SplitToSequence", ["w0", "s"], ["q"], {"axis": 0}), ("SequenceAt", ["q", "i"], ["a"], {}),
+     ("Mul", ["a", "a"], ["y"], {})], [fl(3, 2)], {"s": ints(1, 2), "i": np.array(1)})
+case("SplitToSequence one by one", [("SplitToSequence", ["w0"], ["q"], {"axis": 1, "keepdims": 0}), ("SequenceAt", ["q", "i"], ["a"], {}),
+     ("Mul", ["a", "a"], ["y"], {})], [fl(2, 3)], {"i": np.array(2)})
 
 out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "operators.json")
 with open(out, "w") as f:

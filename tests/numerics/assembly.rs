@@ -9,7 +9,7 @@ use breakeven::snapshot::placing::Binding;
 use breakeven::train::data;
 use faer::Mat;
 
-fn with<R>(
+pub fn with<R>(
     network: &str,
     source: &str,
     batch: usize,
@@ -37,7 +37,7 @@ fn with<R>(
     f(&Prepared::new(net, &params, precision, &threads).unwrap())
 }
 
-fn worst(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
+pub fn worst(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
     let (n, k) = (a.nrows(), a.ncols());
     let top = (0..k).flat_map(|j| (0..n).map(move |i| b[(i, j)].abs())).fold(0.0, f64::max);
     (0..k).flat_map(|j| (0..n).map(move |i| (a[(i, j)] - b[(i, j)]).abs())).fold(0.0, f64::max) / top

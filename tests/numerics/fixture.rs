@@ -33,6 +33,13 @@ fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
+/// Arrays of truth that was recomputed with the constants that an export holds (`benches/peers/baked.py`).
+pub fn baked(name: &str, file: &str) -> Truth {
+    let arrays: HashMap<String, Array> = tensors(&data(name).join("truth").join(file)).into_iter().collect();
+    let loss = floats(&arrays["loss"])[0];
+    Truth { loss, arrays }
+}
+
 /// Reads a weight file.
 pub fn tensors(path: &Path) -> Vec<(String, Array)> {
     let bytes = std::fs::read(path).expect("fixture");

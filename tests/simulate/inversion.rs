@@ -84,3 +84,16 @@ fn expected_uses_agree_with_the_published_values() {
         assert!((uses / expected - 1.0).abs() < 1e-9, "p {p}: {uses} against {expected}");
     }
 }
+
+#[test]
+fn the_largest_value_is_found_at_every_order() {
+    // Against a fine grid; at crude orders the maximum lies outside the gap.
+    for kappa in [1.5, 3.0, 10.0, 200.0] {
+        for order in [1, 2, 3, 5, 8, 30, 100, 700] {
+            let p = BestRelative::of_order(kappa, order);
+            let grid = (1..=40_000).map(|i| p.value((f64::from(i) / 40_000.0).powi(2))).fold(0.0, f64::max);
+            let found = p.largest();
+            assert!(found >= grid * (1.0 - 1e-12) && found <= grid * 1.001, "κ {kappa} order {order}: {found} {grid}");
+        }
+    }
+}

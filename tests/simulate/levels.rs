@@ -5,9 +5,11 @@ use breakeven::error::Class;
 use breakeven::simulate::circuit::{coordinates, odd_series};
 use breakeven::simulate::encoding::{BlockEncoding, Dilation};
 use breakeven::simulate::inversion::BestRelative;
+use breakeven::simulate::kernel_reflection::{order_known_norm, reflect};
 use breakeven::simulate::walk::{Combination, Form, SCHEDULE_P, WalkSystem, run};
 use breakeven::simulate::walk_circuit::{Flags, WalkCircuit};
-use breakeven::simulate::{Encoding, Instance, Level, Options, Spectrum, amplification, circuit, qsvt, verify};
+use breakeven::simulate::{Encoding, Instance, Level, Options, Spectrum, VERIFIABLE, amplification, circuit};
+use breakeven::simulate::{hermitian_dilation, levels, qsvt, verify};
 use faer::Mat;
 
 fn note_of(row: &breakeven::simulate::SimulationRow, text: &str) -> bool {
@@ -212,4 +214,84 @@ fn levels_refuse_what_they_cannot_hold() {
     assert!("L4".parse::<Level>().is_err() && "l2".parse::<Level>().unwrap() == Level::L2);
     let dilation = Dilation::new(Mat::<f64>::identity(2, 2).as_ref(), &[1.0, 0.5]);
     assert_eq!((dilation.system(), dilation.flags()), (2, 2));
+}
+
+#[test]
+fn gate_level_stays_with_the_spectral_level_up_to_a_thousand_queries() {
+    let mut rng = rng(57);
+    for (n, kappa, eps) in [(12, 20.0, 1e-2), (20, 60.0, 1e-3), (48, 110.0, 1e-4)] {
+        let h = matrix(&eigenvalues(n, kappa, false, true, &mut rng), &mut rng);
+        let instance = Instance::new(h.as_ref(), &vector(n, &mut rng), &options()).unwrap();
+        let gap = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        // Inversion: one use of the polynomial.
+        let p = BestRelative::for_error(instance.kappa_eff(), eps);
+        let series = odd_series(p.degree(), 0.9 / p.largest(), |x| p.value(x));
+        let run = circuit::inversion(&instance, &series, 0, &options()).unwrap();
+        let values = qsvt::best_relative_values(&instance, &p, 0.9);
+        let spectral: Vec<f64> = values.iter().zip(&instance.amplitudes).map(|(p, b)| p * b).collect();
+        let found = gap(&coordinates(&instance, &spectral), &run.state);
+        let allowed = levels::tolerance(p.degree(), run.residual);
+        println!("QSVT, {} queries, N {n}: {found:.2e} of {allowed:.2e}", p.degree());
+        assert!(found <= allowed, "QSVT, {} queries: {found:e}", p.degree());
+        // Kernel reflection.
+        let order = order_known_norm(instance.kappa_eff(), eps);
+        let run = circuit::kernel_reflection(&instance, instance.x_norm, order, &options()).unwrap();
+        let (spectral, _) = reflect(&instance, instance.x_norm, order);
+        let scaled: Vec<f64> = spectral.state.iter().map(|x| x * options().headroom).collect();
+        let found = gap(&coordinates(&instance, &scaled), &run.state);
+        let allowed = levels::tolerance(2 * order, run.residual);
+        println!("kernel reflection, {} queries, N {n}: {found:.2e} of {allowed:.2e}", 2 * order);
+        assert!(found <= allowed, "reflection, {} queries: {found:e}", 2 * order);
+        // The walk, two calls a step.
+        let steps = 4 * ((4.0 * kappa) as u64 / 4);
+        let walk = WalkSystem::symmetric(
+            &instance.nodes,
+            &instance.amplitudes,
+            &instance.target,
+            Form::General,
+            instance.kappa_eff(),
+        );
+        let spectral = run_walk(&walk, steps);
+        let gates = circuit::walk(&instance, Form::General, SCHEDULE_P, steps, &options()).unwrap();
+        let found = gap(&coordinates(&instance, &spectral), &gates.state);
+        println!("walk, {} queries, N {n}: {found:.2e}", 2 * steps);
+        assert!(found <= levels::tolerance(2 * steps, 0.0), "walk, {} queries: {found:e}", 2 * steps);
+    }
+}
+
+fn run_walk(walk: &WalkSystem, steps: u64) -> Vec<f64> {
+    run(walk, steps, SCHEDULE_P, Combination::Published).right
+}
+
+#[test]
+fn matrices_that_are_not_symmetric_are_solved_by_their_dilation() {
+    // Every algorithm, on the Hermitian dilation of a general matrix.
+    let mut rng = rng(58);
+    let (u, v) = (orthogonal(4, &mut rng), orthogonal(4, &mut rng));
+    let s = [1.0, 0.7, 0.4, 0.25];
+    let a = Mat::from_fn(4, 4, |i, j| (0..4).map(|k| u[(i, k)] * s[k] * v[(j, k)]).sum::<f64>());
+    let (m, b) = hermitian_dilation(a.as_ref(), &vector(4, &mut rng));
+    for model in VERIFIABLE {
+        let row = verify(model, m.as_ref(), &b, 5e-2, None, None, Level::L1, &options()).unwrap();
+        assert!((row.kappa - 4.0).abs() < 1e-9);
+        assert!(row.passed, "{model}: {row:?}");
+    }
+    for level in [Level::L2, Level::L3] {
+        for model in ["qsvt", "dalzell2024-known-norm", "costa2023-consistent"] {
+            let row = verify(model, m.as_ref(), &b, 5e-2, None, None, level, &options()).unwrap();
+            assert!(row.passed && note_of(&row, "level"), "{model} {level}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn deep_levels_say_when_they_would_take_too_long() {
+    let mut rng = rng(59);
+    let h = matrix(&eigenvalues(30, 2e4, true, true, &mut rng), &mut rng);
+    let g = vector(30, &mut rng);
+    let short = Options { max_work: 1e8, ..options() };
+    for level in [Level::L2, Level::L3] {
+        let error = verify("dalzell2024-known-norm", h.as_ref(), &g, 1e-3, None, None, level, &short).unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Resource, "simulate::not_verifiable"), "{error}");
+    }
 }

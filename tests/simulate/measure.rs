@@ -3,7 +3,9 @@
 use super::support::*;
 use breakeven::error::Class;
 use breakeven::simulate::walk::{Combination, Form, SCHEDULE_P, WalkSystem, run};
-use breakeven::simulate::{Instance, Level, Options, SimulationRow, Spectrum, calibrate, verify, verify_built};
+use breakeven::simulate::{
+    Encoding, Instance, Level, Options, SimulationRow, Spectrum, calibrate, verify, verify_built,
+};
 use faer::Mat;
 
 fn diagonal(values: &[f64]) -> Mat<f64> {
@@ -82,6 +84,12 @@ fn refinement_reaches_a_fine_tolerance_with_coarse_solves() {
         let options = Options { refine: Some(1e-2), ..options() };
         let row = verify(model, h.as_ref(), &g, 1e-9, None, None, Level::L1, &options).unwrap();
         assert!(row.passed && row.notes.iter().any(|n| n.contains("rounds")), "{model}: {row:?}");
+    }
+    // Around every encoding, whose α lengthens the circuits.
+    for encoding in [Encoding::Sparse, Encoding::Frobenius] {
+        let options = Options { refine: Some(1e-2), encoding, ..options() };
+        let row = verify("dalzell2024-known-norm", h.as_ref(), &g, 1e-9, None, None, Level::L1, &options).unwrap();
+        assert!(row.passed && row.alpha > 1.5, "{encoding}: {row:?}");
     }
     let wrong = Options { refine: Some(2.0), ..options() };
     let error = verify("qsvt", h.as_ref(), &g, 1e-2, None, None, Level::L1, &wrong).unwrap_err();

@@ -1,6 +1,7 @@
 //! Norm search and randomised paths against exact propagation and their formulas.
 
 use super::support::*;
+use breakeven::simulate::kernel_reflection::Shortcut;
 use breakeven::simulate::norm_search::{follow_path, guess_plan, path_plan, random_guess};
 use breakeven::simulate::randomisation::{evolution_calls, path, traverse};
 use breakeven::simulate::{Level, verify};
@@ -17,7 +18,7 @@ fn a_random_guess_of_the_norm_costs_no_more_than_its_formula() {
         let formula = 2.0 * plan.reflection as f64 / q0 + 2.0 * plan.projection as f64 / (1.0 - mu * mu);
         for trial in 0..6 {
             let instance = instance(&eigenvalues(32, kappa, trial % 2 == 0, true, &mut rng), 1.0, &mut rng);
-            let found = random_guess(&instance, plan, 32);
+            let found = random_guess(&Shortcut::new(&instance, f64::INFINITY), plan, 32);
             assert!(found.error <= eps, "κ {kappa}: {}", found.error);
             let calls = found.counts.queries() as f64;
             assert!(calls <= 1.05 * formula && calls > 0.1 * formula, "κ {kappa}: {calls} against {formula}");
@@ -34,7 +35,7 @@ fn a_followed_norm_is_linear_in_kappa() {
     let mut per_kappa = Vec::new();
     for kappa in [16.0, 64.0, 256.0] {
         let instance = instance(&eigenvalues(48, kappa, true, true, &mut rng), 1.0, &mut rng);
-        let found = follow_path(&instance, path_plan(kappa, 1e-3));
+        let found = follow_path(&Shortcut::new(&instance, f64::INFINITY), path_plan(kappa, 1e-3));
         assert!(found.error <= 1e-3, "κ {kappa}: {}", found.error);
         assert!(found.probability > 0.2);
         per_kappa.push(found.counts.queries() as f64 / kappa);

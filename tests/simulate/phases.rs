@@ -38,12 +38,12 @@ fn inversion_phases_rebuild_the_polynomial() {
 }
 
 #[test]
-fn degree_14509_stays_below_1e_12() {
-    let c = inversion(1000.0, 1e-6, 0.5);
-    assert_eq!(c.len() - 1, 14509);
+fn degree_15000_stays_below_1e_12() {
+    let c = inversion(1034.0, 1e-6, 0.5);
+    assert!((15_001..15_010).contains(&(c.len() - 1)), "degree {}", c.len() - 1);
     let phases = phases(&c).unwrap();
     let worst = worst(&phases, &c, 20);
-    println!("degree 14509: residual bound {:.2e}, sampled {worst:.2e}", phases.residual);
+    println!("degree {}: residual bound {:.2e}, sampled {worst:.2e}", c.len() - 1, phases.residual);
     assert!(phases.residual <= 1e-12 && worst <= 1e-12);
 }
 

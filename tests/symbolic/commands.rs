@@ -90,6 +90,20 @@ fn cost_along_sweeps() {
     );
 }
 
+/// A long sweep takes time in proportion to its points.
+#[test]
+fn long_sweeps_are_not_quadratic() {
+    let seconds = |points: u32| {
+        let sweep = format!("n=4:1e8:log:{points}");
+        let start = std::time::Instant::now();
+        let output = run(&["cost", "ldlt", "--sweep", &sweep, "--format", "csv"]);
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1 + 3 * points as usize);
+        start.elapsed().as_secs_f64()
+    };
+    let (few, many) = (seconds(2_000), seconds(16_000));
+    assert!(many < 24.0 * few + 1.0, "{few} s and {many} s");
+}
+
 #[test]
 fn strict_makes_an_out_of_domain_point_exit_2() {
     let point = ["cost", "costa2026", "--set", "kappa=1e7", "--set", "eps=1e-3"];
@@ -138,6 +152,12 @@ fn crossover_as_json() {
     assert_eq!(none["crossovers"].as_array().unwrap().len(), 0);
     assert!(none["note"].as_str().unwrap().contains("proven"));
     refused(&line[..9], 2, "no value for");
+    // Where a cost leaves f64 there is no value, and the reason is said.
+    line[8] = "1e5:1e150";
+    let far = json(&line);
+    assert_eq!(far["crossovers"].as_array().unwrap().len(), 0, "{far}");
+    let note = far["note"].as_str().unwrap();
+    assert!(note.contains("no value on") && note.contains("beyond the range of f64"), "{note}");
     line[6] = "batch";
     refused(&line, 2, "neither model uses it");
     refused(
@@ -145,6 +165,57 @@ fn crossover_as_json() {
         2,
         "no quantum solver",
     );
+}
+
+#[test]
+fn crossover_under_uncertainty() {
+    let line = [
+        "crossover",
+        "--quantum",
+        "costa2023-measured",
+        "--classical",
+        "ldlt",
+        "--solve-for",
+        "n",
+        "--range",
+        "10:1e9",
+        "--set",
+        "kappa=300",
+        "--uncertain",
+        "kappa=100:900",
+        "--set",
+        "eps=1e-3",
+        "--hardware",
+        "qubit_gate_ns_e3,a100",
+        "--samples",
+        "400",
+    ];
+    let all = json(&line);
+    let crossing = &all["crossovers"][0];
+    let number = |v: &Value| v.as_f64().unwrap();
+    let (low, high) = (number(&crossing["ends"][0]), number(&crossing["ends"][1]));
+    let band = &crossing["sampled"];
+    let at = number(&crossing["at"]);
+    assert!(low < number(&band["low"]) && number(&band["low"]) < at, "{all}");
+    assert!(at < number(&band["high"]) && number(&band["high"]) < high, "{all}");
+    // The machine's rate and the measured constant have intervals of their own.
+    let varied: Vec<&str> =
+        all["uncertain"]["variables"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(varied.contains(&"kappa") && varied.contains(&"flops_per_second"), "{varied:?}");
+    assert_eq!(all, json(&line), "the same seed gives the same draws");
+    let mut csv = line.to_vec();
+    csv.extend(["--format", "csv"]);
+    let text = String::from_utf8(run(&csv).stdout).unwrap();
+    assert!(text.starts_with("at,low,high,certified,cheaper_below,cheaper_above,ends_low,ends_high,q05,median,q95"));
+    let with = |interval: &'static str| {
+        let mut all = line.to_vec();
+        all[12] = interval;
+        all
+    };
+    refused(&with("n=10:20"), 2, "solved for");
+    refused(&with("kappa=400:900"), 2, "outside");
+    refused(&with("kappa=900:400"), 2, "rise");
+    refused(&with("kapa=100:900"), 2, "did you mean `kappa`");
 }
 
 /// What the formula language refuses, in a user's own model: exit 3 with the place, and nothing on stdout.

@@ -3,7 +3,8 @@
 use super::catalog::{catalog, user_folder};
 use breakeven::catalog::{Catalog, Point, Spread, load};
 use breakeven::cost::{Scenario, draw};
-use breakeven::crossover::{Cheapest, Cost, Coupling, Curve, Search, Side, search, surface};
+use breakeven::crossover::{Cheapest, Cost, Coupling, Curve, Search, Side, Uncertain, Uncertainty, search, surface};
+use rand::{RngExt, SeedableRng};
 
 fn curve(catalog: &Catalog, model: &str, variable: &str, at: &[(&str, f64)]) -> Cheapest {
     let model = catalog.model(model).unwrap_or_else(|e| panic!("{e}"));
@@ -243,4 +244,73 @@ fn drawn_quantities_have_the_stated_quantiles() {
     assert_eq!(drawn, draw(&point, 4000, 7).unwrap());
     assert_ne!(drawn, draw(&point, 4000, 8).unwrap());
     assert!(Scenario::from_id("paper").is_ok() && Scenario::from_id("end-to-end").is_err());
+}
+
+fn uncertain(catalog: &Catalog, pair: [&str; 2], variable: &str, range: [f64; 2], point: &Point) -> Uncertainty {
+    let none = Coupling::new();
+    let along = |id: &str, p: &Point| {
+        let model = catalog.model(id).unwrap();
+        Curve::new(model, model.quantity("seconds").unwrap(), p, variable, &none)
+    };
+    let [first, second] = pair;
+    let (first, second) = (|p: &Point| along(first, p), |p: &Point| along(second, p));
+    let found = search(&Cheapest(vec![first(point)]), &Cheapest(vec![second(point)]), range[0], range[1]);
+    assert_eq!(found.crossings.len(), 1, "{found:?}");
+    let pair = Uncertain { first: &first, second: &second, point, range };
+    pair.spread(&found.crossings, 4000, 3).unwrap().remove(0)
+}
+
+/// One uncertain rate: the break-even gate time is its inverse, so log-normal itself, with quantiles in closed form.
+#[test]
+fn a_band_of_break_even_points_in_closed_form() {
+    let point = Point::of([("n", 1e3), ("d", 10.0), ("kappa", 100.0), ("eps", 1e-3)])
+        .with("flops_per_second", Spread::new(1e12, 0.5e12, 2e12));
+    let found = uncertain(&catalog(), ["q-newton", "inverse"], "gate_time", [1e-12, 1.0], &point);
+    let middle = 2e9 / 1e12 / (1000.0 * 1e8f64.ln());
+    let [low, high] = found.ends.unwrap();
+    close(low, middle / 2.0, 1e-12);
+    close(high, middle * 2.0, 1e-12);
+    let band = found.sampled.unwrap();
+    let sigma = 2f64.ln() / 1.959_963_984_540_054;
+    close(band.median, middle, 0.03);
+    close(band.low, middle * (-1.644_853_626_951_472 * sigma).exp(), 0.05);
+    close(band.high, middle * (1.644_853_626_951_472 * sigma).exp(), 0.05);
+    assert_eq!((band.samples, band.drawn), (4000, 4000));
+}
+
+/// Two uncertain variables on a model with a logarithm, against a Monte Carlo of the test's own.
+#[test]
+fn a_band_of_break_even_points_by_monte_carlo() {
+    let [kappa, eps] = [[300.0, 100.0, 1200.0], [1e-3, 1e-4, 5e-3]];
+    let point = Point::of([("gate_time", 1e-6), ("flops_per_second", 1e13)])
+        .with("kappa", Spread::new(kappa[0], kappa[1], kappa[2]))
+        .with("eps", Spread::new(eps[0], eps[1], eps[2]));
+    let found = uncertain(&catalog(), ["costa2026", "ldlt"], "n", [10.0, 1e9], &point);
+    let size = |k: f64, e: f64| {
+        let seconds = (k * (6.0 * k.ln() + 6.0 + 1.07 * (1.0 / e).ln()) + 6.0 + 3.0 * k.ln()) * 1e-6;
+        let (mut low, mut high) = (1.0, 1e9);
+        for _ in 0..100 {
+            let n: f64 = 0.5 * (low + high);
+            if (n.powi(3) / 3.0 + 2.0 * n * n) / 1e13 < seconds { low = n } else { high = n }
+        }
+        low
+    };
+    let [low, high] = found.ends.unwrap();
+    close(low, size(kappa[1], eps[2]), 1e-9);
+    close(high, size(kappa[2], eps[1]), 1e-9);
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(99);
+    let mut normal = || {
+        let (u, v): (f64, f64) = (rng.random(), rng.random());
+        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    };
+    let mut draw = |[value, low, high]: [f64; 3]| {
+        let z = normal() / 1.959_963_984_540_054;
+        value * if z > 0.0 { (high / value).powf(z) } else { (low / value).powf(-z) }
+    };
+    let mut sizes: Vec<f64> = (0..20_000).map(|_| size(draw(kappa), draw(eps))).collect();
+    sizes.sort_by(f64::total_cmp);
+    let band = found.sampled.unwrap();
+    for (found, share) in [(band.low, 0.05), (band.median, 0.5), (band.high, 0.95)] {
+        close(found, sizes[(share * 19_999.0) as usize], 0.04);
+    }
 }

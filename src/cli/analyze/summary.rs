@@ -2,12 +2,24 @@
 
 use std::path::Path;
 
+use crate::cli::bars;
 use crate::cli::output::{Cell, Table};
+use crate::measurement::Measurement;
 use crate::report::document::Report;
 use crate::report::words;
 
-/// One row per case.
+fn measurements(report: &Report) -> Vec<&Measurement> {
+    report.cases.iter().map(|c| &c.measurement).collect()
+}
+
+/// One row per case, with the bars over parts of the batch where there are any.
 pub fn table(report: &Report) -> Table {
+    let mut table = short_table(report);
+    bars::add_columns(&mut table, &measurements(report));
+    table
+}
+
+fn short_table(report: &Report) -> Table {
     let mut table = Table::new(&["case", "n", "kappa", "d", "alpha", "eps", "verdict", "against"]);
     for case in &report.cases {
         let m = &case.measurement;
@@ -30,7 +42,16 @@ pub fn table(report: &Report) -> Table {
 pub fn text(report: &Report, out: &Path) -> String {
     let mut text = words::headline(report).sentence;
     text.push_str("\n\n");
-    text.push_str(&table(report).aligned());
+    text.push_str(&short_table(report).aligned());
+    let verdicts = |index: usize| {
+        let counts = report.cases[index].verdict_subsample.iter();
+        counts.map(|c| format!("{} {}×", words::class(c.class), c.count)).collect::<Vec<_>>().join(", ")
+    };
+    text.push_str(&bars::text(&measurements(report), Some(("verdicts", &verdicts))));
+    let simulated = words::simulated(report);
+    if !simulated.is_empty() {
+        text.push_str(&format!("\n{simulated}\n"));
+    }
     text.push_str(&format!("\nreport: {}\n", out.join("report.html").display()));
     text
 }

@@ -64,6 +64,32 @@ impl FromStr for Assignment {
     }
 }
 
+/// `kappa=50:400` of `--uncertain`: the interval of a variable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    /// Variable.
+    pub name: String,
+    /// Lower end, above 0.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("`{text}` is not of the form name=low:high");
+        let (name, rest) = text.split_once('=').ok_or_else(form)?;
+        let (low, high) = rest.split_once(':').ok_or_else(form)?;
+        let (low, high) = (parse_number(low)?, parse_number(high)?);
+        if low <= 0.0 || low >= high {
+            return Err(format!("the interval `{text}` must rise from above 0"));
+        }
+        Ok(Interval { name: variable_name(name)?, low, high })
+    }
+}
+
 /// The assignments in force: a later one of the same name wins; order of first mention is kept.
 pub fn last_wins(assignments: &[Assignment]) -> Vec<(String, f64)> {
     let mut kept: Vec<(String, f64)> = Vec::new();

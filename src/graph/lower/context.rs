@@ -84,6 +84,9 @@ impl<'l, 'a> Node<'l, 'a> {
             return Err(Error::input("graph::dangling", self.place(), format!("input {i} is missing"), ""));
         };
         self.lowering.values.get(name).cloned().ok_or_else(|| {
+            if self.lowering.sequences.contains_key(name) {
+                return self.refuse(format!("input `{name}` is a sequence of tensors"), "export the model without it");
+            }
             Error::input(
                 "graph::dangling",
                 self.place(),
@@ -300,6 +303,21 @@ impl<'l, 'a> Node<'l, 'a> {
         let shape = value.shape(self.p()).to_vec();
         self.check(&shape)?;
         if self.lowering.values.insert(name.clone(), value).is_some() {
+            return Err(Error::input("graph::duplicate", self.place(), format!("`{name}` is produced twice"), ""));
+        }
+        Ok(())
+    }
+
+    /// Input i as a sequence of tensors.
+    pub fn sequence(&self, i: usize) -> Result<Vec<Value>> {
+        let parts = self.node.inputs.get(i).and_then(|name| self.lowering.sequences.get(name));
+        parts.cloned().ok_or_else(|| self.refuse(format!("input {i} is not a sequence that a node made"), ""))
+    }
+
+    /// The output is a sequence of tensors.
+    pub fn set_sequence(&mut self, parts: Vec<Value>) -> Result<()> {
+        let Some(name) = self.node.outputs.first().filter(|n| !n.is_empty()) else { return Ok(()) };
+        if self.lowering.sequences.insert(name.clone(), parts).is_some() || self.lowering.values.contains_key(name) {
             return Err(Error::input("graph::duplicate", self.place(), format!("`{name}` is produced twice"), ""));
         }
         Ok(())

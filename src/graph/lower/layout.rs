@@ -219,7 +219,7 @@ pub(super) fn split(n: &mut Node<'_, '_>) -> Result<()> {
 }
 
 /// The value restricted to some positions of an axis.
-fn pick(n: &mut Node<'_, '_>, x: &Value, axis: usize, picks: &[usize]) -> Result<Value> {
+pub(super) fn pick(n: &mut Node<'_, '_>, x: &Value, axis: usize, picks: &[usize]) -> Result<Value> {
     let from = x.shape(n.p()).to_vec();
     let mut shape = from.clone();
     shape[axis] = picks.len();

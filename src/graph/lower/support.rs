@@ -1,7 +1,7 @@
 //! The list of ONNX operators that lowering takes, and the refusals of the others.
 
 use super::context::{Node, place};
-use super::{elementwise, layout, linear, normal, reduce, window};
+use super::{elementwise, layout, linear, normal, reduce, sequence, window};
 use crate::error::{Error, Result};
 use crate::snapshot::onnx_graph::{OnnxModel, OnnxNode};
 
@@ -84,6 +84,7 @@ const RULES: &[(&str, Rule)] = &[
     ("Reshape", layout::reshape),
     ("Round", elementwise::unary),
     ("Selu", elementwise::unary),
+    ("SequenceAt", sequence::at),
     ("Shape", layout::shape),
     ("Sigmoid", elementwise::unary),
     ("Sign", elementwise::unary),
@@ -94,6 +95,7 @@ const RULES: &[(&str, Rule)] = &[
     ("Softplus", elementwise::unary),
     ("Softsign", elementwise::unary),
     ("Split", layout::split),
+    ("SplitToSequence", sequence::split),
     ("Sqrt", elementwise::unary),
     ("Squeeze", layout::squeeze),
     ("Sub", elementwise::arithmetic),
@@ -141,8 +143,8 @@ pub fn kind(op: &str) -> Kind {
         }
         "Add" | "AveragePool" | "Cast" | "CastLike" | "Concat" | "CumSum" | "Dropout" | "Expand" | "Flatten"
         | "Gather" | "GatherElements" | "GlobalAveragePool" | "Identity" | "Mean" | "Neg" | "Pad" | "ReduceMean"
-        | "ReduceSum" | "Reshape" | "Slice" | "Split" | "Squeeze" | "Sub" | "Sum" | "Tile" | "Transpose" | "Trilu"
-        | "Unsqueeze" => Kind::Linear,
+        | "ReduceSum" | "Reshape" | "SequenceAt" | "Slice" | "Split" | "SplitToSequence" | "Squeeze" | "Sub"
+        | "Sum" | "Tile" | "Transpose" | "Trilu" | "Unsqueeze" => Kind::Linear,
         "Ceil" | "Floor" | "Round" | "Sign" => Kind::Flat,
         "And" | "Constant" | "ConstantOfShape" | "Equal" | "Greater" | "GreaterOrEqual" | "IsNaN" | "Less"
         | "LessOrEqual" | "Mod" | "Not" | "OneHot" | "Or" | "Range" | "ReduceProd" | "Shape" | "Size" | "Xor" => {

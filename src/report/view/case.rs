@@ -86,6 +86,8 @@ pub struct CaseView {
     pub simulation: Vec<SimulationView>,
     /// Why it was not simulated.
     pub skipped: String,
+    /// Models that were not simulated, with the reason.
+    pub not_run: Vec<(String, String)>,
     /// Notes.
     pub notes: Vec<String>,
     /// Figures.
@@ -160,6 +162,7 @@ pub fn case(report: &Report, case: &Case, index: usize, figures: Vec<FigureView>
         crossovers: crossovers(case),
         simulation: simulation(case),
         skipped: case.simulation_skipped.clone().unwrap_or_default(),
+        not_run: case.simulation_left_out.iter().map(|l| (l.model.clone(), l.why.clone())).collect(),
         notes: m.notes.clone(),
         figures,
     }

@@ -45,6 +45,17 @@ pub struct OutcomeView {
     pub example: String,
 }
 
+/// The simulator's part of the run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SimulationView {
+    /// One sentence; empty when simulation was off.
+    pub sentence: String,
+    /// Model, systems, needed/predicted low, median, high.
+    pub calibration: Vec<Vec<String>>,
+    /// Cases that were skipped with the reason, equal reasons together: cases, reason.
+    pub skipped: Vec<(String, String)>,
+}
+
 /// An outcome against another rival.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OtherView {
@@ -248,4 +259,33 @@ pub fn options(report: &Report) -> Vec<(String, String)> {
     options.extend(p.options.iter().map(|(k, v)| (k.clone(), v.clone())));
     options.retain(|(_, v)| !v.is_empty());
     options
+}
+
+/// What was simulated, what the runs say about the formulas, what was skipped and why.
+pub fn simulation(report: &Report) -> SimulationView {
+    let mut skipped: Vec<(String, String)> = Vec::new();
+    for case in &report.cases {
+        let Some(why) = &case.simulation_skipped else { continue };
+        match skipped.iter_mut().find(|(_, reason)| reason == why) {
+            Some((cases, _)) => {
+                cases.push_str(", ");
+                cases.push_str(&case.measurement.id);
+            }
+            None => skipped.push((case.measurement.id.clone(), why.clone())),
+        }
+    }
+    let calibration = report
+        .calibration
+        .iter()
+        .map(|c| {
+            vec![
+                c.model.clone(),
+                number::count(c.systems as u64),
+                number::real(c.low),
+                number::real(c.median),
+                number::real(c.high),
+            ]
+        })
+        .collect();
+    SimulationView { sentence: words::simulated(report), calibration, skipped }
 }

@@ -2,7 +2,7 @@
 //! `cks-fourier`, `hhl`.
 
 use super::polynomial::cheapest;
-use super::{Ask, Circuit, afford, too_few};
+use super::{Ask, Circuit, too_few};
 use crate::error::Result;
 use crate::simulate::amplification::expected_uses_unknown;
 use crate::simulate::cks::{ChebyshevInverse, Combination, FourierInverse, combine, sparse_parameters};
@@ -45,10 +45,26 @@ fn chebyshev_run(instance: &Instance, g: &ChebyshevInverse) -> Combination {
     combine(instance, &values, g.one_norm())
 }
 
+/// Operations of [`chebyshev`].
+pub fn chebyshev_work(instance: &Instance, eps: f64) -> f64 {
+    400.0 * instance.nodes.len() as f64 * sparse_parameters(instance.kappa_eff(), eps).1 as f64
+}
+
+/// Operations of [`fourier`].
+pub fn fourier_work(instance: &Instance, eps: f64) -> f64 {
+    let kappa = instance.kappa_eff();
+    let l = (1.0 + 8.0 * kappa / eps).log2();
+    400.0 * instance.nodes.len() as f64 * kappa * l
+}
+
+/// Operations of [`hhl`].
+pub fn hhl_work(instance: &Instance, eps: f64) -> f64 {
+    40.0 * instance.nodes.len() as f64 * proven_time(instance.kappa_eff(), eps)
+}
+
 /// Chebyshev terms by qubitised walks, combined with their coefficients.
 pub fn chebyshev(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let (b, j0) = sparse_parameters(instance.kappa_eff(), ask.eps);
-    afford(ask.options, 400.0 * instance.nodes.len() as f64 * j0 as f64, "cks-chebyshev")?;
     let cost = |g: &ChebyshevInverse, c: &Combination| (chebyshev_calls(g) * c.uses).ceil() as u64;
     let least = if ask.search { cheapest(instance, ask.eps, b, j0) } else { None };
     let needed = least.map(|g| cost(&g, &chebyshev_run(instance, &g)));
@@ -87,7 +103,6 @@ fn fourier_run(instance: &Instance, h: &FourierInverse) -> Combination {
 pub fn fourier(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
     let proven = FourierInverse::for_error(kappa, ask.eps);
-    afford(ask.options, 400.0 * instance.nodes.len() as f64 * proven.terms() as f64, "cks-fourier")?;
     let per_use = |h: &FourierInverse| simulation_calls(h.longest_time(), ask.eps);
     let cost = |h: &FourierInverse, c: &Combination| (per_use(h) * c.uses).ceil() as u64;
     let formula = (1.0 + 8.0 * kappa / ask.eps).log2();
@@ -137,7 +152,6 @@ pub fn hhl(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
     let constant = 0.5 / kappa;
     let proven = proven_time(kappa, ask.eps);
-    afford(ask.options, 40.0 * instance.nodes.len() as f64 * proven, "hhl")?;
     // Two simulations (estimation and its inverse) a use; A/α has ‖A/α‖_max·d = 1 for the dilation.
     let per_use = |clock: &Clock| 2.0 * simulation_calls(clock.time(), ask.eps);
     let cost = |clock: &Clock, c: &Combination| (per_use(clock) * c.uses).ceil() as u64;

@@ -1,6 +1,6 @@
 //! Eigenpath traversal by randomisation with a filter: `jennings2023`, `jennings2025` and the bare algorithm `eigenpath`.
 
-use super::{Ask, Circuit, afford, too_few};
+use super::{Ask, Circuit, too_few};
 use crate::error::{Error, Result};
 use crate::simulate::adiabatic::{filter_complex, filter_degree};
 use crate::simulate::instance::Instance;
@@ -35,6 +35,17 @@ fn solve(instance: &Instance, steps: u64, degree: u64, simulation_error: f64, se
     Solved { traversed, degree, error, counts, state }
 }
 
+/// Steps of Theorem 1.
+fn steps(kappa: f64) -> u64 {
+    let l = (2.0 * kappa + 3.0).ln();
+    (3.51 * l * l).ceil() as u64
+}
+
+/// Operations of [`randomised`].
+pub fn randomised_work(instance: &Instance) -> f64 {
+    2.0 * work(instance, steps(instance.kappa_eff()), RUNS)
+}
+
 /// Randomised traversal of the path with the number of steps of Theorem 1 (q = 3.51·L², L = ln(2κ + 3)).
 pub fn randomised(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
@@ -47,8 +58,7 @@ pub fn randomised(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<O
         ));
     }
     let l = (2.0 * kappa + 3.0).ln();
-    let steps = (3.51 * l * l).ceil() as u64;
-    afford(ask.options, 4.0 * work(instance, steps, RUNS), model_id)?;
+    let steps = steps(kappa);
     let simulation_error = ask.eps / (451.0 * l * l);
     let degree = |eps: f64| filter_degree(kappa, eps / 16.0);
     let seed = ask.options.seed;

@@ -1,6 +1,6 @@
 //! Inversion by QSVT: `qsvt` and `qsvt-cks`.
 
-use super::{Ask, Circuit, afford, largest, too_few};
+use super::{Ask, Circuit, largest, too_few};
 use crate::error::Result;
 use crate::simulate::circuit::odd_series;
 use crate::simulate::cks::{ChebyshevInverse, proof_parameters};
@@ -34,12 +34,22 @@ fn circuit_of(run: &Inverted, scale: f64, value: impl Fn(f64) -> f64) -> Circuit
     Circuit::Inversion { coefficients: odd_series(run.degree, scale, value), rounds: (run.uses - 1) / 2 }
 }
 
+/// Operations of [`best_relative`]: some 500 evaluations of a closed form, then the amplification.
+pub fn best_relative_work(instance: &Instance) -> f64 {
+    let n = instance.nodes.len() as f64;
+    2e4 * n + 12.0 * (1.5 * instance.kappa_eff() / instance.x_norm * n).min(qsvt::ROUND_BY_ROUND)
+}
+
+/// Operations of [`childs_kothari_somma`].
+pub fn childs_kothari_somma_work(instance: &Instance, eps: f64) -> f64 {
+    let j0 = proof_parameters(instance.kappa_eff(), eps).1 as f64;
+    best_relative_work(instance) + (400.0 * instance.nodes.len() as f64 + 3000.0) * j0
+}
+
 /// The best relative-error polynomial with amplitude amplification.
 pub fn best_relative(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
     let proven = BestRelative::for_error(kappa, ask.eps);
-    let n = instance.nodes.len() as f64;
-    afford(ask.options, n * 60.0 * (60.0 + kappa), "qsvt")?;
     let execute =
         |p: &BestRelative| qsvt::run(instance, &qsvt::best_relative_values(instance, p, ask.scale), p.degree());
     let order = if ask.search { qsvt::smallest_order(instance, ask.eps) } else { None };
@@ -61,7 +71,10 @@ pub fn best_relative(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
         }
     };
     let run = execute(&polynomial);
-    let notes = vec![format!("polynomial of degree {}, {} uses by amplitude amplification", run.degree, run.uses)];
+    let mut notes = vec![format!("polynomial of degree {}, {} uses by amplitude amplification", run.degree, run.uses)];
+    if !qsvt::round_by_round(instance, run.uses) {
+        notes.push("so many rounds are taken at once, as the rotation of a plane that they are".to_owned());
+    }
     let scale = ask.scale / polynomial.largest();
     let circuit = circuit_of(&run, scale, |x| polynomial.value(x));
     Ok(outcome(run, needed, circuit, notes))
@@ -71,8 +84,6 @@ pub fn best_relative(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
 pub fn childs_kothari_somma(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
     let (b, j0) = proof_parameters(kappa, ask.eps);
-    let n = instance.nodes.len() as f64;
-    afford(ask.options, n * (60.0 * (60.0 + kappa) + 400.0 * j0 as f64), "qsvt-cks")?;
     let execute = |g: &ChebyshevInverse| {
         let scale = ask.scale / g.largest();
         let values: Vec<f64> = instance.nodes.iter().map(|&x| g.value(x) * scale).collect();

@@ -1,6 +1,6 @@
 //! The discrete adiabatic walk with its filter: `costa2022`, `costa2023-measured`, `costa2023-consistent`.
 
-use super::{Ask, Circuit, afford, too_few};
+use super::{Ask, Circuit, too_few};
 use crate::error::Result;
 use crate::simulate::adiabatic::{self, Plan, Solved, SuccessPower};
 use crate::simulate::instance::Instance;
@@ -20,14 +20,29 @@ fn convention(model_id: &str, definite: bool) -> (f64, SuccessPower, Form) {
     }
 }
 
+/// Most walk steps that the search for the fewest queries tries.
+fn searched(steps: u64, kappa: f64) -> u64 {
+    steps.min((16.0 * kappa) as u64).max(8)
+}
+
+/// Operations of [`walk`]: the run, the search (a ladder and its refinement make about six times its longest rung), the
+/// filters.
+pub fn walk_work(model_id: &str, instance: &Instance, eps: f64) -> f64 {
+    let kappa = instance.kappa_eff();
+    let (alpha, power, form) = convention(model_id, instance.positive_definite());
+    let plan = adiabatic::plan(kappa, eps, alpha, power);
+    let per_step = if form == Form::PositiveDefinite { 12.0 } else { 24.0 };
+    let steps = plan.steps as f64 + 6.0 * searched(plan.steps, kappa) as f64;
+    let filters = 20.0 * 6.0 * plan.filter_degree as f64;
+    instance.nodes.len() as f64 * (per_step * steps + filters) + 200.0 * steps
+}
+
 /// Walk and filter, repeated until the filter's flag says yes.
 pub fn walk(model_id: &str, instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     let kappa = instance.kappa_eff();
     let (alpha, power, form) = convention(model_id, instance.positive_definite());
     let plan: Plan = adiabatic::plan(kappa, ask.eps, alpha, power);
-    let per_step = instance.nodes.len() as f64 * if form == Form::PositiveDefinite { 60.0 } else { 120.0 };
-    let searched = plan.steps.min((16.0 * kappa) as u64).max(8);
-    afford(ask.options, per_step * (plan.steps as f64 + 4.0 * searched as f64), model_id)?;
+    let searched = searched(plan.steps, kappa);
     let system = WalkSystem::symmetric(&instance.nodes, &instance.amplitudes, &instance.target, form, kappa);
     let calls = form.calls_per_step();
     let best = if ask.search { adiabatic::cheapest(&system, ask.eps, searched) } else { None };

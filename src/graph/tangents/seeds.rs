@@ -1,0 +1,99 @@
+//! Tangents of the leaves, as the lane passes read them.
+
+use crate::graph::execute::room;
+use crate::graph::schedule::{Operand, Place, Schedule, Work};
+use crate::tensor::{Real, layout};
+
+/// Most lanes of a block.
+pub const MOST: usize = 16;
+/// Elements of all lanes that are interleaved together.
+const TILE: usize = 64;
+
+/// How products of matrices read a tangent as their right operand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turned {
+    /// Extents as stored.
+    extents: (usize, usize),
+    /// Whether one lane, and whether several, are read with the axes exchanged.
+    one: bool,
+    many: bool,
+}
+
+impl Turned {
+    fn kept(self, lanes: usize) -> bool {
+        if lanes == 1 { self.one } else { self.many }
+    }
+}
+
+/// Tangents of the leaves, lanes innermost, for all programs that read the same leaves.
+#[derive(Debug, Default)]
+pub struct Seeds<T> {
+    pub(super) lanes: usize,
+    pub(super) plain: Vec<Vec<T>>,
+    /// Those that products of matrices read so, with their two axes exchanged.
+    turned: Vec<Vec<T>>,
+    reads: Vec<Turned>,
+}
+
+impl<T: Real> Seeds<T> {
+    /// No tangents yet.
+    pub fn new() -> Self {
+        Seeds { lanes: 1, plain: Vec::new(), turned: Vec::new(), reads: Vec::new() }
+    }
+
+    /// Makes room for the tangents that a schedule reads.
+    pub fn include(&mut self, schedule: &Schedule) {
+        let count = self.plain.len().max(schedule.tangent_sizes.len());
+        self.plain.resize_with(count, Vec::new);
+        self.turned.resize_with(count, Vec::new);
+        self.reads.resize_with(count, Turned::default);
+        for step in &schedule.lanes {
+            let Work::MatMul { gemm: g, batch_b: 1, .. } = &step.work else { continue };
+            let Some(Operand { place: Place::Tangent(n), .. }) = step.args[1] else { continue };
+            let read = &mut self.reads[n];
+            read.extents = if g.tb { (g.n, g.k) } else { (g.k, g.n) };
+            // one lane wants the columns of the product side by side, several the lanes of a column
+            read.one |= g.tb;
+            read.many |= !g.tb;
+        }
+    }
+
+    /// The number of lanes of what is set next, at most [`MOST`].
+    pub fn set_lanes(&mut self, lanes: usize) {
+        self.lanes = lanes.clamp(1, MOST);
+    }
+
+    /// The number of lanes.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Sets the n-th tangent, of `size` elements: `lane(l)` yields the elements of lane l, zeros where it is `None`.
+    pub fn set<I: Iterator<Item = T>>(&mut self, n: usize, size: usize, mut lane: impl FnMut(usize) -> Option<I>) {
+        let k = self.lanes;
+        let (Some(plain), Some(turned)) = (self.plain.get_mut(n), self.turned.get_mut(n)) else { return };
+        let plain = room(plain, size * k);
+        let mut lanes: [Option<I>; MOST] = std::array::from_fn(|l| if l < k { lane(l) } else { None });
+        for tile in plain.chunks_mut(TILE * k) {
+            for (l, lane) in lanes.iter_mut().enumerate().take(k) {
+                let elements = tile.iter_mut().skip(l).step_by(k);
+                match lane {
+                    Some(values) => elements.zip(values).for_each(|(at, value)| *at = value),
+                    None => elements.for_each(|at| *at = T::ZERO),
+                }
+            }
+        }
+        let read = self.reads.get(n).copied().unwrap_or_default();
+        if read.kept(k) {
+            let (rows, cols) = read.extents;
+            layout::transpose_lanes(room(turned, size * k), plain, 1, rows, cols, k);
+        }
+    }
+
+    /// The n-th tangent with its axes exchanged, if it is kept so.
+    pub(super) fn turned(&self, n: usize) -> Option<&[T]> {
+        let read = self.reads.get(n)?;
+        let (rows, cols) = read.extents;
+        read.kept(self.lanes).then(|| &self.turned[n][..rows * cols * self.lanes])
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the scheduler: estimators against closed forms, prices against the cost table, savings against algebra.
+
+mod command;
+mod estimators;
+mod prices;
+mod reproduction;
+mod savings;
