@@ -123,10 +123,9 @@ fn serve() {
                 timed(|| drop(black_box(simple_evaluator.eval(black_box(&POINT)).map(<[f64]>::len))), calls)
             }
             "three_by_million" => timed(|| drop(black_box(compiled.eval_many(black_box(&views)))), calls),
-            "three_by_million_reused" => timed(
-                || drop(black_box(compiled.eval_many_into(black_box(&views), black_box(&mut values)))),
-                calls,
-            ),
+            "three_by_million_reused" => {
+                timed(|| drop(black_box(compiled.eval_many_into(black_box(&views), black_box(&mut values)))), calls)
+            }
             "derive_jennings" => timed(|| drop(black_box(derive(black_box(JENNINGS)))), calls),
             "derive_largest" => timed(|| drop(black_box(derive(black_box(&largest)))), calls),
             "crossover_n" => crossing(["dalzell2024", "ldlt"], "n", [10.0, 1e12]),

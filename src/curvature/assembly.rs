@@ -256,7 +256,8 @@ impl Assembly {
             let mut told = 0;
             ledger.stage(h.as_mut(), site.fan_out.div_ceil(units) as u64, &mut |h, from, pause| {
                 // what an earlier run did
-                (told..(from as usize * units).min(site.fan_out)).for_each(|a| done(self.unit_flops(l, a, stage.flops)));
+                (told..(from as usize * units).min(site.fan_out))
+                    .for_each(|a| done(self.unit_flops(l, a, stage.flops)));
                 told = site.fan_out;
                 let target = Shared::new(h).ok_or_else(|| {
                     Error::usage(

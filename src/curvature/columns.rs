@@ -170,7 +170,8 @@ impl<'p> Columns<'p> {
         let (spent, total) = (AtomicU64::new(0), (self.dim() as u64).pow(2));
         let mut entries = vec![0u64; self.block.tensors.len()];
         for (p, entries) in entries.iter_mut().enumerate() {
-            let rows: usize = (0..self.block.tensors.len()).filter(|&q| seeded(p, q)).map(|q| self.block.tensors[q].size).sum();
+            let rows: usize =
+                (0..self.block.tensors.len()).filter(|&q| seeded(p, q)).map(|q| self.block.tensors[q].size).sum();
             *entries = rows as u64;
         }
         let mut ledger = Ledger::open(None, h.as_mut());

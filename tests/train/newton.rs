@@ -16,7 +16,8 @@ use std::path::Path;
 /// A linear regression y = Xw + b + noise, X (40 × 5), with its least-squares solution (w, b) by the normal equations.
 fn regression(folder: &Path) -> (String, Vec<f64>, f64) {
     let (n, features) = (40, 5);
-    let value = |i: usize, j: usize| ((i * 7 + j * 13 + 3) as f64 * 0.61).sin() * (1.0 + j as f64);
+    // a frequency of its own for every column: shifted copies of one sine would span two dimensions only
+    let value = |i: usize, j: usize| ((i * (7 + 2 * j) + 3) as f64 * 0.61).sin() * (1.0 + j as f64);
     let x: Vec<f64> = (0..n * features).map(|k| value(k / features, k % features)).collect();
     let y: Vec<f64> = (0..n).map(|i| (i as f64 * 1.3).cos() * 2.0 + x[i * features] - 0.5).collect();
     let bytes = npz(&[("x", npy(&[n, features], &x, Width::F64)), ("y", npy(&[n], &y, Width::F64))]).unwrap();
