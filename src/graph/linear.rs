@@ -98,7 +98,7 @@ impl Program {
 
     /// a + sign·b for two nodes with lanes, where both have terms with the same tangent.
     pub(super) fn joined(&mut self, a: NodeId, b: NodeId, sign: f64) -> Option<NodeId> {
-        if a == b || self.shape(a) != self.shape(b) {
+        if self.shape(a) != self.shape(b) {
             return None;
         }
         let mut terms = self.terms(a);
