@@ -7,7 +7,7 @@
 //! | [`scheduler`] | the decision and its log; the type to plug into a training loop |
 //! | [`policy`] | a whole run under each policy |
 //! | [`saving`] | the gate times at which scheduling saves 10, 50, 90 %, certified |
-//! | [`timeline`] | all of it as one plain document: what `schedule` prints |
+//! | [`mod@timeline`] | all of it as one plain document: what `schedule` prints |
 
 pub mod estimator;
 pub mod policy;

@@ -61,7 +61,7 @@ pub fn run(args: CrossoverArgs, io: &Context) -> Result<ExitStatus> {
     super::calibrate::add_when_asked(&mut catalog, &args.hardware, io)?;
     let pair = Pair::new(&catalog, &args.quantum, &args.classical)?;
     let mut set = last_wins(&args.set);
-    for u in args.uncertain.iter().filter(|u| u.name == args.solve_for) {
+    if let Some(u) = args.uncertain.iter().find(|u| u.name == args.solve_for) {
         let what = format!("`{}` is the variable that is solved for", u.name);
         return Err(Error::usage("cli::crossover", format!("--uncertain {}", u.name), what, "leave its interval out"));
     }

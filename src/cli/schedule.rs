@@ -32,7 +32,7 @@ pub struct ScheduleArgs {
     /// What is measured; blocks are parameter tensors unless --scope says otherwise.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
-    /// gate_time [s], or any other variable of the models, instead of its measured value; a later one of a name wins.
+    /// gate_time in seconds, or any other variable of the models, instead of its measured value; a later one of a name wins.
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Prices")]
     pub set: Vec<Assignment>,
     /// Classical machine, and a quantum one for its gate time, or this-machine (default: a100; gate time of the superconducting preset).

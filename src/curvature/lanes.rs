@@ -149,7 +149,7 @@ impl<T: Real> Shared<T> {
             return;
         }
         let kept = lock(&self.buffers).pop();
-        let mut buffers = kept.unwrap_or_else(Buffers::new);
+        let mut buffers = kept.unwrap_or_default();
         let (groups, count) = (self.sums.len(), self.pieces.len());
         loop {
             let group = self.next.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //! | [`stages`], [`probe`] | the trainings, and what is written down of every solve |
 //! | [`checkpoint`] | finished parts kept for a second run |
 //! | [`prices`] | the same solves in every scenario |
-//! | [`claims`] | verdicts by stated rules |
+//! | [`mod@claims`] | verdicts by stated rules |
 //! | [`sections`], [`figures`] | the report |
 
 pub mod checkpoint;

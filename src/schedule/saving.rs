@@ -50,7 +50,7 @@ pub struct SavingRow {
     pub with_overhead: bool,
     /// The part of the classical time that is saved.
     pub saving: f64,
-    /// Gate time [s]; `null` where no gate time in the range reaches it.
+    /// Gate time in seconds; `null` where no gate time in the range reaches it.
     pub gate_time: Option<f64>,
     /// Lower end of the enclosure.
     pub low: Option<f64>,

@@ -48,7 +48,7 @@ pub struct Schedule {
 /// The gate time below which the quantum side of a solve is the cheaper one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BreakEven {
-    /// Gate time [s]; `null` where the two never cross in the range.
+    /// Gate time in seconds; `null` where the two never cross in the range.
     pub at: Option<f64>,
     /// Lower end of the enclosure.
     pub low: Option<f64>,

@@ -128,7 +128,7 @@ macro_rules! panel {
     ($tile:ident, $t:expr, $c:expr, $m:expr, $at:expr, $panel:expr, $registers:literal, $part:literal, [$($rows:literal),*]) => {{
         let mut i = 0;
         $(
-            while i + $rows <= $m {
+            while $m - i >= $rows {
                 $tile::<T, S, _, $rows, $registers, $part>($t, $c, i, $panel, $at);
                 i += $rows;
             }
@@ -302,7 +302,7 @@ mod tests {
         let (m, k, n, units) = (20, 9, 16, 3);
         let mask: Vec<f64> = values(m * units, 5).iter().map(|&v| f64::from(v > 0.0)).collect();
         let live = Live::of(&mask, units).expect("many zeros");
-        assert!(Live::of(&vec![1.0; 12], 3).is_none());
+        assert!(Live::of(&[1.0; 12], 3).is_none());
         for unit in 0..units {
             let kept: Vec<usize> = (0..m).filter(|i| mask[i * units + unit] != 0.0).collect();
             assert_eq!(live.rows(unit).iter().map(|&r| r as usize).collect::<Vec<_>>(), kept);

@@ -31,7 +31,7 @@ fn kappa(values: &[f64]) -> f64 {
 #[test]
 fn the_corrected_bound_has_its_published_values() {
     // Singular values of [[1, 2], [3, 4]], the example of the published code: the bound is κ itself for n = 2.
-    let s = [5.464_985_704_219_042_7, 0.365_966_190_626_257_9];
+    let s = [5.464_985_704_219_043, 0.365_966_190_626_257_9];
     let found = estimate(diagonal(&s).as_ref(), Estimator::Merikoski, 0, Par::Seq).unwrap();
     approx::assert_relative_eq!(found.kappa().unwrap(), 14.933_034_373_659_28, max_relative = 1e-12);
     for (values, bound) in [(&[1.0, 0.1][..], 10.0), (&[1.0, 0.5, 0.1], 10.795_009)] {
@@ -58,7 +58,7 @@ fn the_corrected_bound_holds_and_is_loose() {
 
 #[test]
 fn the_published_formula_has_no_value_on_its_own_example() {
-    let s = [5.464_985_704_219_042_7, 0.365_966_190_626_257_9];
+    let s = [5.464_985_704_219_043, 0.365_966_190_626_257_9];
     let found = estimate(diagonal(&s).as_ref(), Estimator::Published, 0, Par::Seq).unwrap();
     assert_eq!(found.ln_kappa, None);
     assert!(found.why.contains("NaN"), "{}", found.why);

@@ -24,7 +24,6 @@ fn tiny() -> Sizes {
         scaling: small(&base.scaling, "", 1),
         families: vec![("GPT".into(), Training { batch: 4, ..small(&base.families[3].1, "gpt:8,1,2,16", 1) })],
         most_updates: 5,
-        ..base
     }
 }
 

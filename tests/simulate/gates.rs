@@ -101,9 +101,9 @@ fn phase_estimation_gate_by_gate() {
             }
         }
     };
-    for j in 0..c {
+    for (j, power) in powers.iter().enumerate().take(c) {
         state.gate(q + j, HADAMARD);
-        evolve(&mut state, &powers[j], q + j, true);
+        evolve(&mut state, power, q + j, true);
     }
     fourier(&mut state, true);
     for k in 0..size {
@@ -137,8 +137,8 @@ fn a_combination_of_walks_gate_by_gate() {
     let amplitude = |j: usize| g.coefficients.get(j).map_or(0.0, |c| (c.abs() / g.one_norm()).sqrt());
     let mut state = StateVector::new(q + 1 + p, 1 << 24).unwrap();
     for j in 0..1 << p {
-        for i in 0..n {
-            state.re[(j << (q + 1)) + i] = amplitude(j) * b[i];
+        for (i, value) in b.iter().enumerate().take(n) {
+            state.re[(j << (q + 1)) + i] = amplitude(j) * value;
         }
     }
     let walk = |state: &mut StateVector, control: Option<usize>| {

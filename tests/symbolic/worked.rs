@@ -304,8 +304,8 @@ fn a_regression_value_inverted_for_kappa() {
     };
     let repeated = invert(&|kappa| 2.0 * repeat * count("queries_one_run", kappa));
     let expected = invert(&|kappa| 2.0 * count("queries", kappa));
-    assert!((repeated / 3438.369_155_467_382_4 - 1.0).abs() < 1e-11, "{repeated}");
-    assert!((expected / 3019.609_637_427_847_5 - 1.0).abs() < 1e-11, "{expected}");
+    assert!((repeated / 3_438.369_155_467_382_4 - 1.0).abs() < 1e-11, "{repeated}");
+    assert!((expected / 3_019.609_637_427_847_5 - 1.0).abs() < 1e-11, "{expected}");
 }
 
 /// §1.16, §2.1 and the oracle part of §6, T18.

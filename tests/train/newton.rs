@@ -61,10 +61,13 @@ fn one_step_on_a_quadratic_reaches_its_minimum() {
     }
 }
 
+/// Block, curvature, gradient, direction, λ, method, and whether the damped matrix is what the rule says.
+type Solve = (String, DMatrix<f64>, Vec<f64>, Vec<f64>, f64, Method, bool);
+
 /// Keeps what the blocks were solved with.
 #[derive(Default)]
 struct Keep {
-    solves: Vec<(String, DMatrix<f64>, Vec<f64>, Vec<f64>, f64, Method, bool)>,
+    solves: Vec<Solve>,
 }
 
 impl Observer for Keep {

@@ -233,9 +233,8 @@ pub fn cost(name: &str, title: &str, variable: &str, sweep: &[(f64, Seen)], pric
 
 /// The gate time that saves nine tenths, over N of the first block.
 pub fn growth(p: &Prices) -> Picture {
-    let of = |pick: &dyn Fn(&(usize, Schedule, Schedule)) -> (f64, Option<f64>)| {
-        p.widths.iter().map(pick).collect::<Vec<_>>()
-    };
+    type Width = (usize, Schedule, Schedule);
+    let of = |pick: &dyn Fn(&Width) -> (f64, Option<f64>)| p.widths.iter().map(pick).collect::<Vec<_>>();
     let n = |s: &Schedule| s.solves.iter().map(|d| d.n).max().unwrap_or(1) as f64;
     picture(
         "scaling",

@@ -86,7 +86,7 @@ pub fn points(seen: &Seen) -> Vec<Point> {
 /// A training scheduled under a pair at a gate time.
 ///
 /// # Errors
-/// As [`timeline`].
+/// As [`timeline()`].
 pub fn scheduled(
     seen: &Seen,
     first: &[FirstOrder],

@@ -248,7 +248,7 @@ impl Observer for Probe {
     }
 
     fn solved(&mut self, s: &BlockSolve<'_>) -> Result<()> {
-        if self.look.every == 0 || s.step % self.look.every != 0 {
+        if self.look.every == 0 || !s.step.is_multiple_of(self.look.every) {
             return Ok(());
         }
         let par = s.threads.faer();
@@ -284,7 +284,7 @@ impl Observer for Probe {
             set("hvp_flops", s.prepared.hessian(s.block).product_flops() as f64);
             // A block whose gradient is exactly zero (dead units) has no system to measure.
             let moves = s.gradient.iter().any(|g| *g != 0.0);
-            if moves && self.look.measured_every > 0 && s.step % self.look.measured_every == 0 {
+            if moves && self.look.measured_every > 0 && s.step.is_multiple_of(self.look.measured_every) {
                 self.measure(s, &damped)?;
             }
             if self.look.rows_at > 0.0 && s.step == 0 {

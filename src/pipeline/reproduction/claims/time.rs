@@ -224,9 +224,9 @@ pub fn largest(s: &Schedule) -> Option<(f64, Option<f64>, Option<f64>)> {
 }
 
 pub(super) fn growth(p: &Prices) -> Claim {
-    let side = |pick: &dyn Fn(&(usize, Schedule, Schedule)) -> Option<(f64, f64)>| {
-        exponent(&p.widths.iter().filter_map(pick).collect::<Vec<_>>())
-    };
+    type Width = (usize, Schedule, Schedule);
+    let side =
+        |pick: &dyn Fn(&Width) -> Option<(f64, f64)>| exponent(&p.widths.iter().filter_map(pick).collect::<Vec<_>>());
     let quantum = side(&|(_, s, _)| largest(s).and_then(|(n, q, _)| Some((n, q?))));
     let inverse = side(&|(_, s, _)| largest(s).and_then(|(n, _, c)| Some((n, c?))));
     let best = side(&|(_, _, s)| largest(s).and_then(|(n, _, c)| Some((n, c?))));
