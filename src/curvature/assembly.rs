@@ -37,7 +37,7 @@ mod tiles;
 mod tests;
 
 use super::block::Block;
-use super::checkpoint::Ledger;
+use super::checkpoint::{Ledger, Pause};
 use super::prepared::Prepared;
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
@@ -295,7 +295,7 @@ impl<T: Real> Stage<'_, T> {
         target: &Shared<'_, T>,
         threads: &Threads,
         from: usize,
-        pause: &(dyn Fn() -> bool + Sync),
+        pause: &Pause<'_>,
     ) -> Result<usize> {
         let tasks = self.assembly.sites[self.l].fan_out.div_ceil(self.units);
         let next = AtomicUsize::new(from);

@@ -109,6 +109,9 @@ impl Checkpoint<'_> {
     }
 }
 
+/// Says whether the threads should finish what they are at, so that the matrix can be kept.
+pub(super) type Pause<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// How far an assembly is.
 pub(super) struct Ledger<'a> {
     kept: Option<&'a Checkpoint<'a>>,
@@ -145,7 +148,7 @@ impl<'a> Ledger<'a> {
         &mut self,
         mut out: MatMut<'_, T>,
         tasks: u64,
-        some: &mut dyn FnMut(MatMut<'_, T>, u64, &(dyn Fn() -> bool + Sync)) -> Result<u64>,
+        some: &mut dyn FnMut(MatMut<'_, T>, u64, &Pause<'_>) -> Result<u64>,
     ) -> Result<()> {
         let base = self.begun;
         self.begun += tasks;

@@ -2,7 +2,7 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
-use super::checkpoint::Ledger;
+use super::checkpoint::{Ledger, Pause};
 use super::lanes::{Linear, Part, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::jvp;
@@ -232,7 +232,7 @@ impl<'p> Columns<'p> {
         map: &Linear<T>,
         mut columns: MatMut<'_, U>,
         from: usize,
-        pause: &(dyn Fn() -> bool + Sync),
+        pause: &Pause<'_>,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<usize> {
         let slab = SLAB * map.lanes();

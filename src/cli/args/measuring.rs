@@ -72,7 +72,7 @@ pub struct MeasuringArgs {
 
 fn seconds(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(s) if s >= 0.0 && s <= 1e9 => Ok(s),
+        Ok(s) if (0.0..=1e9).contains(&s) => Ok(s),
         _ => Err("give a number of seconds".into()),
     }
 }
