@@ -4,7 +4,7 @@ use breakeven::parallel::Threads;
 use breakeven::pipeline::progress::Silent;
 use breakeven::pipeline::reproduction::claims::{exponent, rank_correlation};
 use breakeven::pipeline::reproduction::sizes::{Sizes, Training};
-use breakeven::pipeline::reproduction::{Order, finished, of_sizes, stages};
+use breakeven::pipeline::reproduction::{Order, finished, of_sizes, q_newton, stages};
 use breakeven::report::Options;
 use breakeven::report::dossier::{Dossier, Outcome, render};
 
@@ -22,6 +22,7 @@ fn tiny() -> Sizes {
         etas: vec![5e-3, 10.0],
         hidden: vec![2, 4],
         scaling: small(&base.scaling, "", 1),
+        published: Some(small(&base.run, "mlp:64-2-2-10", 1)),
         families: vec![("GPT".into(), Training { batch: 4, ..small(&base.families[3].1, "gpt:8,1,2,16", 1) })],
         most_updates: 5,
     }
@@ -78,6 +79,7 @@ fn a_small_reproduction_is_whole_and_resumes() {
     assert!(text("report.md").contains("## The claims and what became of them"));
     assert_eq!(text("claims.csv").lines().count(), 10);
     assert!(text("measurements.csv").lines().count() > 100);
+    assert!(text("report.md").contains("The paper's smallest MLP, exact Hessian blocks"));
     let back: Dossier = serde_json::from_str(&text("report.json")).unwrap();
     assert_eq!(back.claims, first.claims);
 }
@@ -109,6 +111,29 @@ fn what_the_probe_writes_down_is_what_measuring_finds() {
     // Row-wise pruning of a symmetric matrix is not symmetric; the symmetric rule stays nearer to a Hessian's step or not,
     // but both are steps.
     assert!(seen.rows.iter().any(|r| r.asymmetry > 0.0));
+}
+
+#[test]
+fn a_report_names_its_data_and_not_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = vec![0u8, 0, 8, 3, 0, 0, 0, 60, 0, 0, 0, 8, 0, 0, 0, 8];
+    images.extend((0..60 * 64).map(|p| (p * p % 251) as u8));
+    let mut labels = vec![0u8, 0, 8, 1, 0, 0, 0, 60];
+    labels.extend((0..60).map(|i| i % 10));
+    std::fs::write(folder.path().join("train-images-idx3-ubyte"), &images).unwrap();
+    std::fs::write(folder.path().join("train-labels-idx1-ubyte"), labels).unwrap();
+    let data = format!("mnist:{}", folder.path().display());
+    let mut sizes = tiny();
+    sizes.published = sizes.published.map(|t| Training { data: data.clone(), ..t });
+    let order = Order { data: Some(data), ..Order::default() };
+    let found = of_sizes(&sizes, &order, &Threads::new(1).unwrap(), &Silent).unwrap();
+    let text = serde_json::to_string(&found).unwrap();
+    assert!(!text.contains(&folder.path().display().to_string()));
+    let digest = blake3::hash(&images).to_hex().to_string();
+    assert!(found.provenance.inputs.iter().any(|i| i.path == "train-images-idx3-ubyte" && i.blake3 == digest));
+    // too few samples for the published batch are found before anything is trained
+    let error = q_newton(&order, &Threads::new(1).unwrap(), &Silent).unwrap_err().to_string();
+    assert!(error.contains("2048") && error.contains("60"), "{error}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub fn sections(sizes: &Sizes, m: &Measured, p: &Prices, strip: &Schedule) -> Ve
         condition::threshold(p),
         sweeps::pruning(m, p),
         sweeps::regularisation(m, p),
-        sweeps::scaling(p),
+        sweeps::scaling(m, p),
         condition::estimators(m, p),
         families(m, p),
         settings(sizes, m),
@@ -181,6 +181,9 @@ fn settings(sizes: &Sizes, m: &Measured) -> Section {
             published,
             "reduced: 64 inputs for 784",
         );
+    }
+    if let Some((t, s)) = &m.published {
+        row("published size, exact blocks", described(t, s), published, "the paper's size and batch; our updates");
     }
     for (kind, t, s) in &m.families {
         let paper_size = t.network.contains("64,3,4,256") || kind.contains("published");

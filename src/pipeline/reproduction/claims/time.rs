@@ -17,6 +17,7 @@ pub(super) fn saving(p: &Prices) -> Claim {
     let (own, paid) = (pick("paper-inverse", false), pick("paper-inverse", true));
     let (best, oracle) = (pick("paper-best", false), pick("oracle-best", false));
     let oracle_inverse = pick("oracle-inverse", false);
+    let published = p.published.as_ref().map(|(a, b)| [gate_time_of(a, 0.9, false), gate_time_of(b, 0.9, false)]);
     let half_paid = p.pair("paper-inverse").and_then(|s| gate_time_of(s, 0.5, true));
     let fast = PRESETS[0];
     let reaches = |t: Option<f64>| t.is_some_and(|t| t >= fast);
@@ -68,14 +69,22 @@ pub(super) fn saving(p: &Prices) -> Claim {
             String::new()
         },
         verdict,
-        evidence: vec![
+        evidence: [
             Evidence::new("gate time of 90 %, paper against the inverse, deciding free", own, "s"),
             Evidence::new("the same, deciding paid for", paid, "s"),
             Evidence::new("50 %, paper against the inverse, deciding paid for", half_paid, "s"),
             Evidence::new("90 %, paper against the best rival", best, "s"),
             Evidence::new("90 %, oracle against the inverse", oracle_inverse, "s"),
             Evidence::new("90 %, oracle against the best rival", oracle, "s"),
-        ],
+        ]
+        .into_iter()
+        .chain(published.into_iter().flat_map(|[inverse, best]| {
+            [
+                Evidence::new("90 %, paper against the inverse, at the paper's own size", inverse, "s"),
+                Evidence::new("90 %, paper against the best rival, at the paper's own size", best, "s"),
+            ]
+        }))
+        .collect(),
         ..claim(
             "saving",
             "Up to 90 % less training time",
