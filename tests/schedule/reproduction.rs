@@ -1,8 +1,9 @@
 //! The reproduction at toy sizes, and the rules of its verdicts.
 
 use breakeven::parallel::Threads;
+use breakeven::pipeline::first_order::Decades;
 use breakeven::pipeline::progress::Silent;
-use breakeven::pipeline::reproduction::claims::{exponent, rank_correlation};
+use breakeven::pipeline::reproduction::claims::{FLOORED, error_decades, exponent, falls, rank_correlation};
 use breakeven::pipeline::reproduction::sizes::{Sizes, Training};
 use breakeven::pipeline::reproduction::{Order, finished, of_sizes, q_newton, stages};
 use breakeven::report::Options;
@@ -111,6 +112,47 @@ fn what_the_probe_writes_down_is_what_measuring_finds() {
     // Row-wise pruning of a symmetric matrix is not symmetric; the symmetric rule stays nearer to a Hessian's step or not,
     // but both are steps.
     assert!(seen.rows.iter().any(|r| r.asymmetry > 0.0));
+}
+
+#[test]
+fn the_floor_of_the_published_damping_ends_the_tie_of_lambda_to_h() {
+    let threads = Threads::new(1).unwrap();
+    let sizes = tiny();
+    let long = Training { network: "mlp:64-6-10".into(), batch: 20, steps: 30, ..sizes.run };
+    let look = breakeven::pipeline::reproduction::probe::Look { every: 1, measured_every: 29, rows_at: 0.0 };
+    let seen = stages::train(&long, look, &threads, &|_| {}).unwrap();
+    assert!(seen.final_loss().unwrap() < 1e-8, "{:?}", seen.final_loss());
+    // Estimates are judged by the spectrum of the very matrix, whose λ has the floor; a measurement's has not.
+    let mut floored = 0;
+    for e in seen.estimates.iter().filter(|e| e.n > 100) {
+        for name in ["eigen", "factored"] {
+            let error = error_decades(e, name).unwrap();
+            assert!(error.abs() < 1e-3, "{name} at step {}: {error}", e.step);
+        }
+        let m =
+            seen.measured.iter().find(|m| m.scope == format!("layer:{}", e.block) && m.step == Some(e.step)).unwrap();
+        floored += usize::from(m.kappa.value.unwrap() > 2.0 * e.kappa.unwrap());
+    }
+    assert!(floored > 0, "the floor never ruled: the test shows nothing");
+    let all = falls(&seen);
+    let fall = |of: &str| {
+        let f = all.iter().find(|f| f.block == "layers.0.weight" && f.of == of).unwrap();
+        f.first / f.least
+    };
+    let first = seen.solved.iter().find(|s| s.block == "layers.0.weight").unwrap().value("kappa").unwrap();
+    let least = seen.solved.iter().filter(|s| s.block == "layers.0.weight" && s.step > 0);
+    let least = least.filter_map(|s| s.value("kappa")).fold(f64::INFINITY, f64::min);
+    assert_eq!(fall(FLOORED), first / least);
+    assert!(fall(FLOORED) > 4.0 * fall("H+λI"), "{} {}", fall(FLOORED), fall("H+λI"));
+}
+
+#[test]
+fn decades_are_reached_once_each() {
+    let mut d = Decades::default();
+    for (step, loss) in [(0, 2.3), (1, f64::NAN), (2, 0.5), (3, 0.7), (4, 0.004), (5, 0.01)] {
+        d.reach(step, loss);
+    }
+    assert_eq!(d.0, [(1.0, 2), (0.1, 4), (0.01, 4)]);
 }
 
 #[test]

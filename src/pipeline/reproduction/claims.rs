@@ -18,7 +18,7 @@ use super::stages::{Measured, Seen};
 use crate::report::dossier::Claim;
 use crate::schedule::Schedule;
 
-pub use condition::{DEFINITIONS, Fall, bound_use, error_decades, falls, kappa_of};
+pub use condition::{DEFINITIONS, FLOORED, Fall, bound_use, error_decades, falls, kappa_of};
 pub use statistics::{exponent, rank_correlation};
 pub use sweeps::median_kappa;
 pub use time::{agreement, gate_times, tried};

@@ -8,6 +8,7 @@ use super::figures;
 use super::prices::{PAIRS, gate_time_of};
 use super::sizes::{EPS, ETA, Sizes};
 use super::stages::Measured;
+use crate::pipeline::first_order::Decades;
 use crate::pipeline::schedule_report::{policy_table, saving_table};
 use crate::report::dossier::{DataTable, Datum, Section};
 use crate::report::number::real;
@@ -98,7 +99,25 @@ fn savings(m: &Measured, p: &Prices, strip: &Schedule) -> Section {
         p.run.get(1).and_then(|s| s.policy("all-classical")?.seconds).into(),
     ]);
     section.tables.push(table);
+    section.tables.push(decades(m));
     section
+}
+
+/// Updates of every rule to losses of 1, 0.1, …
+fn decades(m: &Measured) -> DataTable {
+    let mut columns = vec!["loss at most".to_string(), "q-newton".to_string()];
+    columns.extend(m.first_order.iter().map(|f| format!("{}, {}", f.id, real(f.rate))));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut table = DataTable::new("updates", "Updates to the same loss (learning rate as above)", &columns);
+    let mut own = Decades::default();
+    m.run.losses.iter().for_each(|(step, loss)| own.reach(*step, *loss));
+    let all = || std::iter::once(&own.0).chain(m.first_order.iter().map(|f| &f.decades));
+    for i in 0..all().map(Vec::len).max().unwrap_or(0) {
+        let mut row = vec![Datum::from(10f64.powi(-(i as i32)))];
+        row.extend(all().map(|d| d.get(i).map_or("not reached".into(), |(_, step)| Datum::from(*step))));
+        table.push(row);
+    }
+    table
 }
 
 fn families(m: &Measured, p: &Prices) -> Section {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The paper's damping factor η.
 pub const ETA: f64 = 5e-3;
+/// What the published code adds to max|h| before it multiplies by η.
+pub const FLOOR: f64 = 1e-6;
 /// Tolerance of a solve where no loss was asked: 1 % of the step.
 pub const EPS: f64 = 1e-2;
 
@@ -114,8 +116,8 @@ impl Sizes {
                 .push(kind("DNN, published size", fisher(data, &format!("mlp:{inputs}-54-54-10"), PUBLISHED_BATCH, 4)));
         }
         Sizes {
-            run: training("mlp:64-16-16-10".into(), 1024, 60),
-            measured_every: 6,
+            run: training("mlp:64-16-16-10".into(), 1024, 120),
+            measured_every: 12,
             sweep: training("mlp:64-16-16-10".into(), 1024, 40),
             keeps: vec![1.0, 0.75, 0.5, 0.25, 0.1, 0.05, 0.025],
             etas: vec![1e-3, 5e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4],
@@ -126,7 +128,7 @@ impl Sizes {
                 ..training(format!("mlp:{inputs}-16-16-10"), PUBLISHED_BATCH, 3)
             }),
             families,
-            most_updates: 20_000,
+            most_updates: 10_000,
         }
     }
 
