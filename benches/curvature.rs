@@ -4,8 +4,10 @@
 //!
 //! ```text
 //! cargo bench --bench curvature -- make mlp:784-16-16-10 2048 DIR        writes a run directory
-//! cargo bench --bench curvature -- hessian DIR f32|f64 THREADS REPEATS    seconds per full Hessian
+//! cargo bench --bench curvature -- hessian DIR f32|f64 THREADS REPEATS    seconds per full Hessian, its memory kept
+//! cargo bench --bench curvature -- fresh DIR f32|f64 THREADS REPEATS      the same into new memory each time
 //! cargo bench --bench curvature -- product DIR f32|f64 THREADS REPEATS LANES
+//! cargo bench --bench curvature -- gemm f32|f64 THREADS REPEATS            a product of 3000 × 3000 matrices by faer
 //! ```
 //!
 //! REPEATS may be `-`: then it says `ready` and answers every line read, a number of repetitions, with their mean seconds.
@@ -32,16 +34,20 @@ fn main() -> Outcome {
         [] => {
             let folder = tempfile::tempdir()?;
             make("mlp:64-16-10", 256, folder.path(), None)?;
-            hessian(folder.path(), "f64", 0, "3")
+            hessian(folder.path(), "f64", 0, "3", false)
         }
         ["make", network, batch, folder] => make(network, batch.parse()?, Path::new(folder), None),
         ["make", network, batch, folder, data] => make(network, batch.parse()?, Path::new(folder), Some(data)),
-        ["hessian", folder, precision, threads, repeats] => {
-            hessian(Path::new(folder), precision, threads.parse()?, repeats)
+        [what @ ("hessian" | "fresh"), folder, precision, threads, repeats] => {
+            hessian(Path::new(folder), precision, threads.parse()?, repeats, what == "fresh")
         }
         ["product", folder, precision, threads, repeats, lanes] => {
             product(Path::new(folder), precision, threads.parse()?, repeats, lanes.parse()?)
         }
+        ["gemm", precision, threads, repeats] => match precision {
+            "f32" => gemm::<f32>(threads.parse()?, repeats),
+            _ => gemm::<f64>(threads.parse()?, repeats),
+        },
         _ => Err("see the head of benches/curvature.rs".into()),
     }
 }
@@ -103,11 +109,17 @@ fn with_run(folder: &Path, precision: &str, threads: usize, work: impl FnOnce(&P
     work(&prepared)
 }
 
-/// Does the work as often as asked and prints the seconds.
-fn measure(what: &str, n: usize, flops: f64, repeats: &str, mut work: impl FnMut() -> Outcome) -> Outcome {
+/// Does the work as often as asked and prints the seconds; the work returns its floating-point operations.
+fn measure(
+    what: &str,
+    n: usize,
+    repeats: &str,
+    mut work: impl FnMut() -> Result<f64, Box<dyn std::error::Error>>,
+) -> Outcome {
+    let flops = std::cell::Cell::new(0.0);
     let mut timed = || -> Result<f64, Box<dyn std::error::Error>> {
         let start = Instant::now();
-        work()?;
+        flops.set(work()?);
         Ok(start.elapsed().as_secs_f64())
     };
     if repeats == "-" {
@@ -119,33 +131,37 @@ fn measure(what: &str, n: usize, flops: f64, repeats: &str, mut work: impl FnMut
             for _ in 0..count {
                 sum += timed()?;
             }
-            println!("{:e}", sum / f64::from(count.max(1)));
+            println!("{:e} {:e}", sum / f64::from(count.max(1)), flops.get());
         }
         return Ok(());
     }
     let seconds = (0..repeats.parse()?).map(|_| timed().map(|s| format!("{s:e}"))).collect::<Result<Vec<_>, _>>()?;
+    let flops = flops.get();
     println!("{{\"what\": \"{what}\", \"n\": {n}, \"flops\": {flops:e}, \"seconds\": [{}]}}", seconds.join(", "));
     Ok(())
 }
 
-fn hessian(folder: &Path, precision: &str, threads: usize, repeats: &str) -> Outcome {
-    with_run(folder, precision, threads, |prepared| {
-        let block = Block::full(prepared.network().params());
-        let n = block.len;
-        let flops: f64 = prepared.hessian(&block).plan().iter().map(|p| p.flops).sum();
-        measure("hessian", n, flops, repeats, || {
-            let hessian = prepared.hessian(&block);
-            if precision == "f32" {
-                let mut out = vec![0.0f32; n * n];
-                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
-                black_box(&out);
-            } else {
-                let mut out = vec![0.0f64; n * n];
-                hessian.assemble(MatMut::from_column_major_slice_mut(&mut out, n, n), &|_, _| {})?;
-                black_box(&out);
-            }
-            Ok(())
-        })
+/// The full Hessian into memory that is kept from one to the next, or into new memory each time.
+fn hessian(folder: &Path, precision: &str, threads: usize, repeats: &str, fresh: bool) -> Outcome {
+    with_run(folder, precision, threads, |prepared| match precision {
+        "f32" => hessian_in::<f32>(prepared, repeats, fresh),
+        _ => hessian_in::<f64>(prepared, repeats, fresh),
+    })
+}
+
+fn hessian_in<T: breakeven::tensor::Real>(prepared: &Prepared<'_>, repeats: &str, fresh: bool) -> Outcome {
+    let block = Block::full(prepared.network().params());
+    let n = block.len;
+    let mut out = vec![T::ZERO; n * n];
+    measure("hessian", n, repeats, || {
+        if fresh {
+            out = Vec::new();
+            out = vec![T::ZERO; n * n];
+        }
+        let target = MatMut::from_column_major_slice_mut(&mut out, n, n);
+        let flops = prepared.hessian(&block).assemble(target, None, &|_, _| {})?;
+        black_box(&out);
+        Ok(flops as f64)
     })
 }
 
@@ -156,10 +172,26 @@ fn product(folder: &Path, precision: &str, threads: usize, repeats: &str, lanes:
         let x = Mat::from_fn(block.len, lanes, |i, j| ((i * 31 + j * 17) % 101) as f64 / 101.0 - 0.5);
         let mut y = Mat::zeros(block.len, lanes);
         let flops = (hessian.product_flops() * lanes as u64) as f64;
-        measure("product", block.len, flops, repeats, || {
+        measure("product", block.len, repeats, || {
             hessian.apply_many(x.as_ref(), y.as_mut())?;
             black_box(&y);
-            Ok(())
+            Ok(flops)
         })
+    })
+}
+
+/// What the machine's products of matrices are worth: one of 3000 × 3000.
+fn gemm<T: breakeven::tensor::Real>(threads: usize, repeats: &str) -> Outcome {
+    const N: usize = 3000;
+    let threads = Threads::new(threads)?;
+    let fill = |k: usize| (0..N * N).map(|i| T::of((i * k % 1013) as f64 / 1013.0 - 0.5)).collect::<Vec<T>>();
+    let (a, b) = (fill(7919), fill(104_729));
+    let mut out = vec![T::ZERO; N * N];
+    measure("gemm", N, repeats, || {
+        let view = |x| faer::MatRef::from_column_major_slice(x, N, N);
+        let target = MatMut::from_column_major_slice_mut(&mut out, N, N);
+        threads.run(|| T::product(target, false, view(&a), view(&b), threads.faer()));
+        black_box(&out);
+        Ok(2.0 * (N as f64).powi(3))
     })
 }

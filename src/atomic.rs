@@ -10,13 +10,21 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When the folder does not exist or the operating system refuses; the old file is then untouched.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], for contents that are made piece by piece.
+///
+/// # Errors
+/// As [`write_file`], and what `write` returns.
+pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let fail = |e: std::io::Error| Error::io(path.display(), &e);
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
     let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(fail)?;
-    temporary.write_all(bytes).map_err(fail)?;
+    write(temporary.as_file_mut()).map_err(fail)?;
     set_default_permissions(temporary.as_file(), path).map_err(fail)?;
     temporary.as_file().sync_all().map_err(fail)?;
     temporary.persist(path).map_err(|e| fail(e.error))?;

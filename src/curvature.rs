@@ -12,6 +12,7 @@
 //! | `chunks` | the network in runs of samples |
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
+//! | `checkpoint` | unfinished matrices on disk |
 //! | `columns` | assembly column by column, exactly symmetric |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
 //! | `sample_gradients` | the gradients of all samples in one pass |
@@ -21,6 +22,7 @@
 
 mod assembly;
 pub mod block;
+pub mod checkpoint;
 mod chunks;
 mod columns;
 pub mod damping;
@@ -37,6 +39,7 @@ mod sample_gradients;
 
 pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};
+pub use checkpoint::Checkpoint;
 pub use empirical_fisher::EmpiricalFisher;
 pub use evaluator::Evaluator;
 pub use gauss_newton::GaussNewton;

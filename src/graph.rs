@@ -15,12 +15,14 @@
 //! |---|---|
 //! | `operator` | the closed list: `Op`, `Func`, `Cmp` |
 //! | `program` | nodes, hash-consing, construction with simplification |
+//! | `linear` | sums and products of tangents with coefficients, kept short |
 //! | `schedule` | which nodes run, in which order, in which buffers; FLOP counts |
 //! | `execute` | the kernels called in that order, in f64 or f32, lanes outermost |
 //! | `tangents` | the same for products with vectors, lanes innermost |
 //! | `lower` | from the plain ONNX graph, one batch and a loss to a program |
 
 pub mod execute;
+mod linear;
 pub mod lower;
 pub mod operator;
 pub mod program;

@@ -1,6 +1,7 @@
 //! Tests of the command line: exit codes, streams, shapes of the JSON, and what bad input does.
 
 mod bad_input;
+mod checkpoint;
 mod frame;
 mod hostile_formats;
 mod routes;

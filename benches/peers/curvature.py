@@ -1,16 +1,21 @@
 """Breakeven's exact Hessians and Hessian-vector products beside jax, torch.func and curvlinops.
 
-    python benches/peers/curvature.py [--cases SUBSTRING,...] [--reps 5] [--threads 2]
+    python benches/peers/curvature.py [--cases SUBSTRING,...] [--reps 5] [--peer-reps 5] [--threads 2]
 
 (requirements: jax, torch, curvlinops-for-pytorch, numpy, safetensors; versions in benches/peers/curvature-requirements.txt)
 
 Everything in a row has the same model, weights, batch and precision. Each program runs in a process of its own that is
 kept for all repetitions; the repetitions of a row alternate between the programs, so that other work on the machine
-disturbs all alike. Each peer runs compiled (jit), its compilation and one warm-up not counted, with each number of
-threads up to --threads (by affinity), and its best median counts. The columns are wall seconds: median and least of
-the repetitions, then the median of the processor seconds of all threads, which other work on the machine disturbs
-least; then the ratios peer / Breakeven of the median wall seconds (Breakeven with all threads) and of the processor
-seconds (each at the number of threads where it spends least).
+disturbs all alike. Each peer runs compiled (jit) with the chunk of columns that suits it best; compilation and a warm-up
+are not counted; it is timed once with each number of threads up to --threads (by affinity), and the number that suits
+it best is repeated. The columns are wall seconds: median and least of the repetitions, then the median of the processor
+seconds of all threads, which other work on the machine disturbs least; then the ratios peer / Breakeven of the median
+wall seconds (Breakeven with all threads) and of the processor seconds (each at the number of threads where it spends
+least). Rows of Breakeven end with the rate of the floating-point operations that it really did (zeros left out), and
+that as a share of the best product of 3000 x 3000 matrices on the same threads, by faer or by numpy.
+
+Breakeven fills memory that is kept from one Hessian to the next, as in a Newton iteration; the row `new memory` shows
+what it costs where the operating system must provide (and clear) the memory of each result, as the peers let it do.
 
 What XLA folds: parameters, batch and targets are arguments of the compiled functions, so that it folds nothing of the
 primal pass, except where a row says `linearize`: jax.linearize evaluates the primal pass once and only the tangent
@@ -312,7 +317,8 @@ def serve(folder, model, quantity, precision, variant):
     work = (jax_work if variant.startswith("jax") else torch_work)(
         pathlib.Path(folder), model, quantity, precision, variant
     )[0]
-    work()
+    if not variant.endswith("chunked"):  # those have run their chunk while its size was chosen
+        work()
     print("ready", flush=True)
     for count in map(int, sys.stdin):
         start = time.perf_counter()
@@ -335,7 +341,7 @@ class Process:
             env=environment,
             preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
-        self.seconds, self.cpu = [], []
+        self.seconds, self.cpu, self.flops = [], [], None
         self.ready = self.child.stdout.readline().strip() == "ready"
 
     def used(self):
@@ -348,7 +354,9 @@ class Process:
         before = self.used()
         self.child.stdin.write(f"{count}\n")
         self.child.stdin.flush()
-        self.seconds.append(float(self.child.stdout.readline()))
+        words = self.child.stdout.readline().split()
+        self.seconds.append(float(words[0]))
+        self.flops = float(words[1]) if len(words) > 1 else None
         self.cpu.append((self.used() - before) / count)
 
     def close(self):
@@ -390,6 +398,7 @@ def main():
     parser.add_argument("--precisions", default="f32,f64")
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--peer-reps", type=int, default=None, help="repetitions of the peers, if other than --reps")
     parser.add_argument("--bench", help="the bench binary, if it is built already")
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
@@ -413,41 +422,83 @@ def main():
                 if wanted and not any(w in label for w in wanted):
                     continue
                 folder, model = folder_of(network, batch, bench, pathlib.Path(place))
-                ours = {
-                    t: Process([bench, *bench_words(quantity, folder, precision, t)], t)
-                    for t in range(1, options.threads + 1)
-                }
+                every = range(1, options.threads + 1)
+                ours = {t: Process([bench, *bench_words(quantity, folder, precision, t)], t) for t in every}
+                if quantity == "hessian":
+                    words = bench_words("fresh", folder, precision, options.threads)
+                    ours["new memory"] = Process([bench, *words], options.threads)
+                count = 40 if quantity == "product1" else 4 if quantity.startswith("product") else 1
                 others = {}
                 for peer in [] if options.no_peers else peers:
-                    for t in range(1, options.threads + 1):
+                    tried = {}
+                    for t in every:
                         command = [sys.executable, __file__, "--serve", folder, model, quantity, precision, peer]
                         process = Process(command, t)
                         if process.ready:
-                            others[peer, t] = process
-                count = 40 if quantity == "product1" else 4 if quantity.startswith("product") else 1
-                for _ in range(options.reps):
-                    for process in [*ours.values(), *others.values()]:
+                            process.once(count)
+                            tried[t] = process
+                    best = min(tried, key=lambda t: tried[t].seconds[0], default=None)
+                    for t, process in tried.items():
+                        if t != best:
+                            process.close()
+                    if best:
+                        others[peer] = (best, tried[best], min(p.cpu[0] for p in tried.values()))
+                for turn in range(options.reps):
+                    for process in ours.values():
                         process.once(count)
-                for process in [*ours.values(), *others.values()]:
+                    for _, process, _ in others.values():
+                        if turn < (options.peer_reps or options.reps) - 1:
+                            process.once(count)
+                for process in [*ours.values(), *(p for _, p, _ in others.values())]:
                     process.close()
                 for t, process in ours.items():
-                    line(label, f"breakeven {t}t", process, "")
+                    rate = ""
+                    if process.flops:
+                        rate = f"{process.flops / process.median() / 1e9:8.1f} GFLOP/s"
+                        if quantity == "hessian":
+                            threads = t if isinstance(t, int) else options.threads
+                            rate += f", {process.flops / process.median() / gemm(bench, precision, threads):.0%} of GEMM"
+                    line(label, f"breakeven {t}" + ("t" if isinstance(t, int) else ""), process, rate)
                 base = ours[options.threads].median()
-                cpu = min(middle(p.cpu) for p in ours.values())
+                cpu = min(middle(ours[t].cpu) for t in every)
                 if options.threads > 1:
                     print(f"{'':34} {options.threads} threads / 1: {ours[1].median() / base:.2f}x")
-                for peer in peers:
-                    timed = [(p.median(), t, p) for (name_, t), p in others.items() if name_ == peer]
-                    if timed:
-                        median, t, process = min(timed, key=lambda x: x[0])
-                        least = min(middle(p.cpu) for _, _, p in timed)
-                        line(label, f"{peer} {t}t", process, f"{median / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x")
+                for peer, (t, process, first) in others.items():
+                    least = min(middle(process.cpu), first)
+                    ratio = f"{process.median() / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x"
+                    line(label, f"{peer} {t}t", process, ratio)
+
+
+GEMM = {}
+
+
+def gemm(bench, precision, threads):
+    """Operations per second of the best product of 3000 x 3000 matrices, by faer or numpy."""
+    if (precision, threads) not in GEMM:
+        dtype = "float32" if precision == "f32" else "float64"
+        code = (
+            f"import numpy, time; a = numpy.random.default_rng(0).random((3000, 3000)).astype('{dtype}')\n"
+            "for _ in range(6):\n t = time.perf_counter(); a @ a; print(time.perf_counter() - t, flush=True)"
+        )
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+        environment["OPENBLAS_NUM_THREADS"] = str(threads)
+        cpus = set(sorted(os.sched_getaffinity(0))[:threads])
+        pin = lambda: os.sched_setaffinity(0, cpus)
+        run = lambda command: subprocess.run(
+            command, check=True, capture_output=True, text=True, env=environment, preexec_fn=pin
+        ).stdout
+        numpy_seconds = middle([float(x) for x in run([sys.executable, "-c", code]).split()])
+        faer_seconds = middle(json.loads(run([bench, "gemm", precision, str(threads), "6"]))["seconds"])
+        rates = {"numpy": 54e9 / numpy_seconds, "faer": 54e9 / faer_seconds}
+        print(f"{'':34} GEMM {precision} {threads}t: " + ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items()) + " GFLOP/s")
+        GEMM[precision, threads] = max(rates.values())
+    return GEMM[precision, threads]
 
 
 def bench_words(quantity, folder, precision, threads):
     """The words that make the bench serve."""
-    if quantity == "hessian":
-        return ["hessian", folder, precision, str(threads), "-"]
+    if quantity in ("hessian", "fresh"):
+        return [quantity, folder, precision, str(threads), "-"]
     return ["product", folder, precision, str(threads), "-", quantity[len("product") :]]
 
 

@@ -44,6 +44,8 @@ pub struct File {
     pub export_hessian: Option<PathBuf>,
     /// `--reuse-hessian`.
     pub reuse_hessian: Option<PathBuf>,
+    /// `--checkpoint`.
+    pub checkpoint: Option<PathBuf>,
     /// `--hardware`.
     pub hardware: Option<Vec<String>>,
     /// `--scenario`.

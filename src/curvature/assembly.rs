@@ -27,6 +27,7 @@
 //! oracle of the tests. Tasks are claimed one by one by the threads, and each computes the same numbers whoever runs it:
 //! the bits do not depend on the number of threads.
 
+mod pass;
 mod samples;
 mod shared;
 mod sites;
@@ -36,25 +37,29 @@ mod tiles;
 mod tests;
 
 use super::block::Block;
+use super::checkpoint::{Ledger, Pause};
 use super::prepared::Prepared;
-use crate::autodiff::{jvp, vjp};
+use crate::autodiff::vjp;
 use crate::error::{Error, Result};
-use crate::graph::execute::{Leaves, Primal, Workspace};
+use crate::graph::execute::{Leaves, Workspace};
 use crate::graph::schedule::needed;
-use crate::graph::{NodeId, Op, Program, Schedule};
+use crate::graph::{NodeId, Program};
 use crate::parallel::Threads;
 use crate::tensor::Real;
-use faer::{MatMut, Par};
+use faer::MatMut;
+use pass::Lanes;
 use shared::Shared;
 use sites::Site;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use tiles::{Activations, Scratch, Target};
 
 /// Buffers of one lane block stay below this many elements per thread.
 const ELEMENTS: usize = 6 << 20;
 /// Units evaluated together; fixed, so that results do not depend on the number of threads.
 const UNITS: usize = 4;
+/// A site is divided into at least so many tasks where it has the units.
+const TASKS: usize = 8;
 /// The lanes of one unit must fit into this many elements.
 const LARGEST: usize = 48 << 20;
 
@@ -192,83 +197,121 @@ impl Assembly {
         }
     }
 
-    /// Fills the entries of all covered pairs of `h`, which must hold zeros; `done` is told the entries finished.
+    /// Operations of the lanes and products of unit a of site l, zeros not left out.
+    fn unit_flops(&self, l: usize, a: usize, lane_flops: u64) -> u64 {
+        let site = &self.sites[l];
+        let row = site.rows as u64 * site.inputs() as u64;
+        let rest = (site.fan_out - a) as u64 * site.inputs() as u64;
+        let own = if site.positions == 1 { row * rest } else { 2 * row * rest };
+        let later: u64 = self.sites[l + 1..].iter().map(|m| 2 * row * m.size() as u64).sum();
+        let products: u64 = self.sites[l + 1..]
+            .iter()
+            .filter(|m| m.positions > 1)
+            .map(|m| 4 * (site.rows * m.positions * m.size()) as u64)
+            .sum();
+        site.positions as u64 * lane_flops + own + later + products
+    }
+
+    /// Operations of all that is seeded at outputs, zeros not left out.
+    pub fn total_flops(&self) -> u64 {
+        (0..self.sites.len())
+            .filter(|&l| self.seeded[l])
+            .map(|l| {
+                let lane = self.lanes(l).0.lane_flops();
+                (0..self.sites[l].fan_out).map(|a| self.unit_flops(l, a, lane)).sum::<u64>()
+            })
+            .sum()
+    }
+
+    /// Writes the entries of all covered pairs of `h`; `done` is told the operations planned for
+    /// what is finished. Returns the operations really done in products of matrices, zeros left out.
     ///
     /// # Errors
     /// When an entry is not finite.
     pub fn run<T: Real>(
         &self,
         leaves: &Leaves<f64>,
-        h: MatMut<'_, T>,
+        mut h: MatMut<'_, T>,
         threads: &Threads,
+        ledger: &mut Ledger<'_>,
         done: &(dyn Fn(u64) + Sync),
-    ) -> Result<()> {
-        let target = Shared::new(h).ok_or_else(|| {
-            Error::usage(
-                "curvature::layout",
-                "the output",
-                "its columns are not contiguous",
-                "give a column-major matrix",
-            )
-        })?;
+    ) -> Result<u64> {
+        let spent = AtomicU64::new(0);
         for l in (0..self.sites.len()).filter(|&l| self.seeded[l]) {
-            self.site(l, leaves, &target, threads, done)?;
+            let lanes = Lanes::new(self, l, leaves, threads);
+            let site = &self.sites[l];
+            let each = site.positions * lanes.schedule.lane_elements();
+            // many more tasks than threads, the last ones small
+            let units = (ELEMENTS / each.max(1)).min(site.fan_out / TASKS).clamp(1, UNITS);
+            let stage = Stage {
+                assembly: self,
+                l,
+                units,
+                x: Activations::new(lanes.primal(lanes.x), site),
+                flops: lanes.schedule.lane_flops(),
+                lanes,
+                done,
+                spent: &spent,
+            };
+            let mut told = 0;
+            ledger.stage(h.as_mut(), site.fan_out.div_ceil(units) as u64, &mut |h, from, pause| {
+                // what an earlier run did
+                (told..(from as usize * units).min(site.fan_out))
+                    .for_each(|a| done(self.unit_flops(l, a, stage.flops)));
+                told = site.fan_out;
+                let target = Shared::new(h).ok_or_else(|| {
+                    Error::usage(
+                        "curvature::layout",
+                        "the output",
+                        "its columns are not contiguous",
+                        "give a column-major matrix",
+                    )
+                })?;
+                stage.run(&target, threads, from as usize, pause).map(|tasks| tasks as u64)
+            })?;
         }
-        Ok(())
+        Ok(spent.into_inner())
     }
+}
 
-    /// All pairs (l, m) with m not before l.
-    fn site<T: Real>(
-        &self,
-        l: usize,
-        leaves: &Leaves<f64>,
-        target: &Shared<'_, T>,
-        threads: &Threads,
-        done: &(dyn Fn(u64) + Sync),
-    ) -> Result<()> {
-        let lanes = Lanes::new(self, l, leaves, threads);
-        let site = &self.sites[l];
-        let positions = site.positions;
-        let x = Activations::new(lanes.primal(lanes.x), site);
-        let units = (ELEMENTS / (positions * lanes.schedule.lane_elements()).max(1)).clamp(1, UNITS);
-        let next = AtomicUsize::new(0);
+/// All pairs (l, m) with m not before l.
+struct Stage<'a, T> {
+    assembly: &'a Assembly,
+    l: usize,
+    /// Units of a task.
+    units: usize,
+    x: Activations<T>,
+    lanes: Lanes<T>,
+    /// Operations of a lane.
+    flops: u64,
+    done: &'a (dyn Fn(u64) + Sync),
+    spent: &'a AtomicU64,
+}
+
+impl<T: Real> Stage<'_, T> {
+    /// Does tasks from number `from` on until there are no more or `pause` says so; how many are done then.
+    fn run(&self, target: &Shared<'_, T>, threads: &Threads, from: usize, pause: &Pause<'_>) -> Result<usize> {
+        let tasks = self.assembly.sites[self.l].fan_out.div_ceil(self.units);
+        let next = AtomicUsize::new(from);
         let failure: Mutex<Option<Error>> = Mutex::new(None);
-        let later: u64 = self.sites[l + 1..].iter().map(|m| 2 * m.size() as u64).sum::<u64>() + site.size() as u64;
-        let place = |m: usize| Target { matrix: target, site: &self.sites[m] };
         let work = || {
-            let mut workspace = Workspace::new(&lanes.schedule, units * positions);
+            let positions = self.assembly.sites[self.l].positions;
+            let mut workspace = Workspace::new(&self.lanes.schedule, self.units * positions);
             let mut scratch = Scratch::default();
             loop {
-                let first = next.fetch_add(1, Ordering::Relaxed) * units;
-                let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-                if first >= site.fan_out || failed {
+                let task = next.fetch_add(1, Ordering::Relaxed);
+                if task >= tasks {
                     break;
                 }
-                let k = units.min(site.fan_out - first);
-                lanes.evaluate(&mut workspace, first, k, site);
-                for unit in 0..k {
-                    let a = first + unit;
-                    let mut result = Ok(());
-                    for (m, out) in lanes.outputs.iter().enumerate() {
-                        let m = l + m;
-                        let factors = tiles::Factors {
-                            s: out.s.map(|n| lanes.unit(&workspace, n, k, unit)),
-                            j: out.j.map(|n| lanes.unit(&workspace, n, k, unit)),
-                            x: lanes.primal(out.x),
-                            delta: out.delta.map(|n| lanes.primal(n)),
-                        };
-                        result = result.and_then(|()| match factors.s {
-                            Some(s) if m == l && positions == 1 => tiles::diagonal(&place(l), a, &x, s, &mut scratch),
-                            _ => tiles::off_diagonal(&place(l), &place(m), a, &x, &factors, &mut scratch),
-                        });
-                    }
-                    if let Err(e) = result {
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
-                        return;
-                    }
-                    done(site.inputs() as u64 * later);
+                if let Err(e) = self.task(target, task, &mut workspace, &mut scratch) {
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+                }
+                let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+                if failed || pause() {
+                    break;
                 }
             }
+            self.spent.fetch_add(scratch.flops, Ordering::Relaxed);
         };
         threads.run(|| {
             rayon::scope(|scope| {
@@ -280,98 +323,42 @@ impl Assembly {
         });
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(e) => Err(e),
-            None => Ok(()),
+            None => Ok(next.into_inner().min(tasks)),
         }
     }
 
-    /// The lane pass of site l, and where its outputs stand.
-    fn lanes(&self, l: usize) -> (Schedule, usize, usize, Vec<Outputs>) {
-        let mut program = self.program.clone();
-        let later = &self.sites[l..];
-        let deltas = &self.deltas[l..];
-        let z = self.sites[l].z;
-        let shape = program.shape(z).to_vec();
-        let seed = program.tangent(&shape);
-        let slot = match program.node(seed).op {
-            Op::Tangent(n) => n,
-            _ => 0,
-        };
-        let mut targets: Vec<NodeId> = deltas.iter().copied().flatten().collect();
-        targets.extend(later.iter().map(|m| m.x));
-        let mut tangents = jvp(&mut program, &[(z, seed)], &targets).into_iter();
-        let s: Vec<Option<NodeId>> = deltas.iter().map(|d| d.and_then(|_| tangents.next().flatten())).collect();
-        let j: Vec<Option<NodeId>> = later.iter().map(|_| tangents.next().flatten()).collect();
-        let mut wanted: Vec<NodeId> = Vec::new();
-        let mut want = |node: NodeId| {
-            wanted.push(node);
-            wanted.len() - 1
-        };
-        let x = want(later[0].x);
-        let outputs = later
-            .iter()
-            .zip(deltas)
-            .zip(s.iter().zip(&j))
-            .map(|((m, delta), (s, j))| Outputs {
-                s: s.map(&mut want),
-                j: j.map(&mut want),
-                x: want(m.x),
-                delta: delta.map(&mut want),
-            })
-            .collect();
-        (Schedule::new(Arc::new(program), &wanted), slot, x, outputs)
-    }
-}
-
-/// What the lanes of one site yield for a later one: positions among the outputs of the schedule.
-struct Outputs {
-    s: Option<usize>,
-    j: Option<usize>,
-    x: usize,
-    delta: Option<usize>,
-}
-
-/// The lanes of one site, evaluated at one snapshot.
-struct Lanes<T> {
-    schedule: Schedule,
-    values: Primal<T>,
-    slot: usize,
-    positions: usize,
-    /// Position of X_l among the outputs.
-    x: usize,
-    outputs: Vec<Outputs>,
-}
-
-impl<T: Real> Lanes<T> {
-    fn new(assembly: &Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
-        let (schedule, slot, x, outputs) = assembly.lanes(l);
-        let mut values = Primal::<f64>::new(&schedule, leaves.clone());
-        threads.run(|| values.run(&schedule, threads.faer()));
-        let values = values.rounded();
-        Lanes { schedule, values, slot, positions: assembly.sites[l].positions, x, outputs }
-    }
-
-    fn primal(&self, output: usize) -> &[T] {
-        self.values.output(&self.schedule, output)
-    }
-
-    /// What the lanes of one of `k` units, one for each position, yield.
-    fn unit<'a>(&'a self, workspace: &'a Workspace<T>, output: usize, k: usize, unit: usize) -> &'a [T] {
-        let all = workspace.output(&self.schedule, &self.values, output, k * self.positions);
-        let size = all.len() / k;
-        &all[unit * size..(unit + 1) * size]
-    }
-
-    /// Perturbs units `first .. first + k` in all samples, each position in a lane of its own.
-    fn evaluate(&self, workspace: &mut Workspace<T>, first: usize, k: usize, site: &Site) {
-        let tangent = workspace.tangent_mut(self.slot);
-        let lanes = k * self.positions;
-        for (lane, tangent) in tangent.chunks_exact_mut((site.rows * site.fan_out).max(1)).take(lanes).enumerate() {
-            let (unit, position) = (lane / self.positions, lane % self.positions);
-            tangent.fill(T::ZERO);
-            for row in tangent.chunks_exact_mut(site.fan_out).skip(position).step_by(self.positions) {
-                row[first + unit] = T::ONE;
+    /// The lanes of some units and all their tiles.
+    fn task(
+        &self,
+        target: &Shared<'_, T>,
+        task: usize,
+        workspace: &mut Workspace<T>,
+        scratch: &mut Scratch<T>,
+    ) -> Result<()> {
+        let (l, lanes, sites) = (self.l, &self.lanes, &self.assembly.sites);
+        let site = &sites[l];
+        let first = task * self.units;
+        let k = self.units.min(site.fan_out - first);
+        let place = |m: usize| Target { matrix: target, site: &sites[m] };
+        lanes.evaluate(workspace, first, k, site);
+        scratch.flops += (k * site.positions) as u64 * self.flops;
+        for unit in 0..k {
+            let a = first + unit;
+            for (m, out) in lanes.outputs.iter().enumerate() {
+                let m = l + m;
+                let factors = tiles::Factors {
+                    s: out.s.map(|n| lanes.unit(workspace, n, k, unit)),
+                    j: out.j.map(|n| lanes.unit(workspace, n, k, unit)),
+                    x: lanes.primal(out.x),
+                    delta: out.delta.map(|n| lanes.primal(n)),
+                };
+                match factors.s {
+                    Some(s) if m == l && site.positions == 1 => tiles::diagonal(&place(l), a, &self.x, s, scratch)?,
+                    _ => tiles::off_diagonal(&place(l), &place(m), a, &self.x, &factors, scratch)?,
+                }
             }
+            (self.done)(self.assembly.unit_flops(l, a, self.flops));
         }
-        workspace.run(&self.schedule, &self.values, lanes, Par::Seq);
+        Ok(())
     }
 }

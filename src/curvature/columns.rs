@@ -2,6 +2,7 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
+use super::checkpoint::{Ledger, Pause};
 use super::lanes::{Linear, Part, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::jvp;
@@ -12,6 +13,9 @@ use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Blocks of lanes between two moments at which a long assembly may be saved.
+const SLAB: usize = 64;
 
 /// Appends the products with the tangents of some parameters: given (parameter, tangent) pairs and the parameters whose
 /// rows are wanted, the rows as nodes.
@@ -162,37 +166,57 @@ impl<'p> Columns<'p> {
         let mut h = Mat::<f64>::zeros(self.dim(), self.dim());
         // between two tensors the columns of the smaller one
         let size = |p: usize| (self.block.tensors[p].size, p);
-        self.fill(h.as_mut(), &|p, q| size(q) >= size(p), progress)?;
+        let seeded = |p: usize, q: usize| size(q) >= size(p);
+        let (spent, total) = (AtomicU64::new(0), (self.dim() as u64).pow(2));
+        let mut entries = vec![0u64; self.block.tensors.len()];
+        for (p, entries) in entries.iter_mut().enumerate() {
+            let rows: usize =
+                (0..self.block.tensors.len()).filter(|&q| seeded(p, q)).map(|q| self.block.tensors[q].size).sum();
+            *entries = rows as u64;
+        }
+        let mut ledger = Ledger::open(None, h.as_mut());
+        self.fill(h.as_mut(), &seeded, &mut ledger, &|p, columns| {
+            let some = columns as u64 * entries[p];
+            progress(spent.fetch_add(some, Ordering::Relaxed) + some, total);
+        })?;
         Ok(h)
     }
 
     /// Writes the blocks of the pairs (p, q) of tensors (positions in the block) for which `seeded` is true: the columns
     /// of p in the rows of q, and their mirror images; the diagonal block of a tensor is replaced by its symmetric part.
-    /// `seeded` must not be true for both (p, q) and (q, p) of two tensors.
+    /// `seeded` must not be true for both (p, q) and (q, p) of two tensors. `done` is told (p, number of columns).
     pub fn fill<U: Real>(
         &self,
         mut h: MatMut<'_, U>,
         seeded: &dyn Fn(usize, usize) -> bool,
-        progress: &(dyn Fn(u64, u64) + Sync),
+        ledger: &mut Ledger<'_>,
+        done: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<()> {
         let tensors = &self.block.tensors;
         let maps: Vec<Vec<usize>> =
             (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| seeded(p, q)).collect()).collect();
-        let rows = |to: &[usize]| to.iter().map(|&q| tensors[q].size as u64).sum::<u64>();
-        let total: u64 = maps.iter().enumerate().map(|(p, to)| tensors[p].size as u64 * rows(to)).sum();
-        let spent = AtomicU64::new(0);
         for (p, to) in maps.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
             let t = &tensors[p];
-            let rows = rows(to);
-            let done = |columns: usize| {
-                let entries = columns as u64 * rows;
-                progress(spent.fetch_add(entries, Ordering::Relaxed) + entries, total);
-            };
-            let columns = h.as_mut().subcols_mut(t.offset, t.size);
-            match self.map(&[p], to) {
-                Map::F64(map) => map.each(columns, self.prepared.threads, &unit, &done)?,
-                Map::F32(map) => map.each(columns, self.prepared.threads, &unit, &done)?,
-            }
+            let mut map = None;
+            let mut told = 0;
+            ledger.stage(h.as_mut(), t.size as u64, &mut |mut h, from, pause| {
+                let from = from as usize;
+                if from > told {
+                    // what an earlier run did
+                    done(p, from - told);
+                }
+                let map = map.get_or_insert_with(|| self.map(&[p], to));
+                let mut columns = h.as_mut().subcols_mut(t.offset + from, t.size - from);
+                for q in to.iter().map(|&q| &tensors[q]) {
+                    columns.as_mut().subrows_mut(q.offset, q.size).fill(U::ZERO);
+                }
+                let finished = match map {
+                    Map::F64(map) => self.some(map, columns, from, pause, &|n| done(p, n)),
+                    Map::F32(map) => self.some(map, columns, from, pause, &|n| done(p, n)),
+                }?;
+                told = from + finished;
+                Ok(told as u64)
+            })?;
         }
         for (p, to) in maps.iter().enumerate() {
             for &q in to {
@@ -200,6 +224,29 @@ impl<'p> Columns<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Columns from number `from` on, slab by slab while `pause` may say so; how many are done then.
+    fn some<T: Real, U: Real>(
+        &self,
+        map: &Linear<T>,
+        mut columns: MatMut<'_, U>,
+        from: usize,
+        pause: &Pause<'_>,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<usize> {
+        let slab = SLAB * map.lanes();
+        let mut at = 0;
+        while at < columns.ncols() {
+            let width = slab.min(columns.ncols() - at);
+            let fill = |i: usize, tangent: &mut [T]| unit(from + at + i, tangent);
+            map.each(columns.as_mut().subcols_mut(at, width), self.prepared.threads, &fill, done)?;
+            at += width;
+            if pause() {
+                break;
+            }
+        }
+        Ok(at)
     }
 }
 

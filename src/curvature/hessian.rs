@@ -3,6 +3,7 @@
 use super::SymmetricOperator;
 use super::assembly::{Assembly, PairPlan};
 use super::block::Block;
+use super::checkpoint::{Checkpoint, Ledger};
 use super::columns::{Columns, Products};
 use super::prepared::{Precision, Prepared};
 use crate::error::Result;
@@ -25,46 +26,64 @@ impl<'p> Hessian<'p> {
         self.columns.flops()
     }
 
-    /// The whole matrix, exactly symmetric; `progress` is told the work done and the whole work.
+    /// The whole matrix, exactly symmetric; `progress` is told the operations done and the whole work by the plan; an
+    /// unfinished matrix is kept where `kept` says.
     ///
     /// # Errors
     /// When an entry is not finite.
-    pub fn to_dense_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
+    pub fn to_dense_with(
+        &self,
+        kept: Option<&Checkpoint<'_>>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Mat<f64>> {
         let n = self.columns.dim();
         let mut h = Mat::<f64>::zeros(n, n);
         match self.columns.prepared().precision() {
-            Precision::F64 => self.assemble(h.as_mut(), progress)?,
+            Precision::F64 => self.assemble(h.as_mut(), kept, progress)?,
             Precision::F32 => {
                 let mut narrow = vec![0.0f32; n * n];
-                self.assemble(MatMut::from_column_major_slice_mut(&mut narrow, n, n), progress)?;
+                let flops = self.assemble(MatMut::from_column_major_slice_mut(&mut narrow, n, n), kept, progress)?;
                 for (j, column) in narrow.chunks_exact(n.max(1)).enumerate() {
                     for (i, &v) in column.iter().enumerate() {
                         h[(i, j)] = f64::from(v);
                     }
                 }
+                flops
             }
-        }
+        };
         Ok(h)
     }
 
-    /// Writes the whole matrix, exactly symmetric, into `out`, which is column-major and holds zeros; `T` is the scalar
-    /// of the products of matrices. Beside the output it needs little more than one copy of the activations.
+    /// Writes the whole matrix, exactly symmetric, into `out`, which is column-major and may hold anything: memory that
+    /// is kept from one matrix to the next saves the operating system clearing it. `T` is the scalar of the products of
+    /// matrices. Beside the output it needs little more than one copy of the activations. Returns
+    /// the floating-point operations that were done, zeros that were left out not counted.
     ///
     /// # Errors
     /// When an entry is not finite.
-    pub fn assemble<T: Real>(&self, mut out: MatMut<'_, T>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    pub fn assemble<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        kept: Option<&Checkpoint<'_>>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<u64> {
         let (prepared, block) = (self.columns.prepared(), self.columns.block());
         let assembly = Assembly::plan(prepared, block);
-        let all = (block.len as u64).pow(2);
-        let spent = AtomicU64::new(0);
-        let done = |entries: u64| progress(spent.fetch_add(entries, Ordering::Relaxed) + entries, all);
-        assembly.run(&prepared.leaves, out.as_mut(), prepared.threads, &done)?;
-        let base = spent.load(Ordering::Relaxed);
+        let tensors = block.tensors.len();
         let seeded = |p: usize, q: usize| !assembly.covers(p, q) && assembly.seeds_at(p, q) == p;
-        self.columns.fill(out, &seeded, &|some, total| {
-            let rest = all.saturating_sub(base) as f64 * some as f64 / (total as f64).max(1.0);
-            progress(base + rest as u64, all);
-        })
+        let rows = |p: usize| (0..tensors).filter(|&q| seeded(p, q)).map(|q| block.tensors[q].size).sum::<usize>();
+        let columns: Vec<u64> = match (0..tensors).any(|p| rows(p) > 0) {
+            true => (0..tensors).map(|p| self.columns.flops() * rows(p) as u64 / block.len as u64).collect(),
+            false => vec![0; tensors],
+        };
+        let by_columns: u64 = columns.iter().zip(&block.tensors).map(|(flops, t)| flops * t.size as u64).sum();
+        let all = assembly.total_flops() + by_columns;
+        let spent = AtomicU64::new(0);
+        let done = |flops: u64| progress((spent.fetch_add(flops, Ordering::Relaxed) + flops).min(all), all);
+        let mut ledger = Ledger::open(kept, out.as_mut());
+        let flops = assembly.run(&prepared.leaves, out.as_mut(), prepared.threads, &mut ledger, &done)?;
+        self.columns.fill(out, &seeded, &mut ledger, &|p, n| done(columns[p] * n as u64))?;
+        Ok(flops + by_columns)
     }
 
     /// How each pair of tensors will be assembled, with its floating-point operations and bytes.
@@ -124,6 +143,6 @@ impl SymmetricOperator for Hessian<'_> {
     }
 
     fn to_dense(&self) -> Result<Mat<f64>> {
-        self.to_dense_with(&|_, _| {})
+        self.to_dense_with(None, &|_, _| {})
     }
 }

@@ -252,6 +252,11 @@ impl<T: Real> Linear<T> {
         Linear { pieces: Arc::new(pieces), outputs, lanes, calls: Mutex::default(), workers: Mutex::default() }
     }
 
+    /// Columns that are evaluated together.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Floating-point operations of one product.
     pub fn flops(&self) -> u64 {
         self.pieces.iter().map(|p| p.schedule().lane_flops()).sum()

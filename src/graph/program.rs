@@ -241,6 +241,11 @@ impl Program {
         if c == 1.0 {
             return x;
         }
+        if self.laned(x)
+            && let Some(joined) = self.rescaled(c, x)
+        {
+            return joined;
+        }
         if let Op::Scale(inner) = self.node(x).op {
             let both = c * inner.get();
             // ±1 and powers of two combine exactly; other products would round twice
@@ -312,12 +317,24 @@ impl Program {
     /// a + b.
     pub fn add(&mut self, a: NodeId, b: NodeId) -> NodeId {
         // one order for a + b and b + a, so that they are shared
+        if self.laned(a)
+            && self.laned(b)
+            && let Some(joined) = self.joined(a, b, 1.0)
+        {
+            return joined;
+        }
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
         self.binary(Op::Add, a, b)
     }
 
     /// a − b.
     pub fn sub(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        if self.laned(a)
+            && self.laned(b)
+            && let Some(joined) = self.joined(a, b, -1.0)
+        {
+            return joined;
+        }
         self.binary(Op::Sub, a, b)
     }
 
@@ -331,6 +348,12 @@ impl Program {
             }
         }
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        if self.laned(a) != self.laned(b) {
+            let (w, x) = if self.laned(a) { (b, a) } else { (a, b) };
+            if let Some(joined) = self.weighted(w, x) {
+                return joined;
+            }
+        }
         self.binary(Op::Mul, a, b)
     }
 

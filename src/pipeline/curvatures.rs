@@ -1,7 +1,7 @@
 //! The curvature matrix of a block, and how it is held: all N² entries, a factor of low rank, or products alone.
 
 use super::plan::{Curvature, Plan, PruneRule};
-use crate::curvature::{Block, Network, Prepared, SymmetricOperator};
+use crate::curvature::{Block, Checkpoint, Network, Prepared, SymmetricOperator};
 use crate::error::{Error, Result};
 use crate::measure::Companion;
 use faer::Mat;
@@ -68,6 +68,8 @@ pub struct Wanted<'a> {
     pub companions: bool,
     /// The matrix as it was stored before.
     pub stored: Option<Mat<f64>>,
+    /// Where an unfinished Hessian is kept.
+    pub kept: Option<&'a Checkpoint<'a>>,
     /// Told the fraction done.
     pub tell: &'a (dyn Fn(f64) + Sync),
 }
@@ -93,7 +95,7 @@ pub fn curvatures(prepared: &Prepared<'_>, block: &Block, wanted: Wanted<'_>) ->
             let hessian = prepared.hessian(block);
             let matrix = match wanted.stored {
                 Some(matrix) => matrix,
-                None => hessian.to_dense_with(&part(0.0, 0.5))?,
+                None => hessian.to_dense_with(wanted.kept, &part(0.0, 0.5))?,
             };
             let mut parts = alone(matrix, None, None, hessian.product_flops() as f64);
             if wanted.companions {

@@ -8,7 +8,7 @@ use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
 use super::stored::{Case, Store};
 use super::{memory, options, parts};
-use crate::curvature::{Block, Network, Prepared};
+use crate::curvature::{Block, Checkpoint, Network, Prepared};
 use crate::error::{Error, Result};
 use crate::measure::{SystemInput, confidence, measure, measure_low_rank, measure_operator};
 use crate::measurement::Measurement;
@@ -19,6 +19,7 @@ use crate::snapshot::{Input, RunInput, Snapshot};
 use faer::Mat;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All cases of a plan, measured.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +105,11 @@ pub fn measure_all_seeing(plan: &Plan, threads: &Threads, progress: &dyn Progres
         ));
     }
     let store = Store::open(plan, &jobs)?;
+    if let Some(folder) = &plan.checkpoint {
+        // found now rather than after the first minute
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), &e))?;
+        tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(folder.display(), &e))?;
+    }
     let mut measured = Measured { options: options::of(plan), title: options::title(plan), ..Measured::default() };
     let mut share = Share { progress, total, done: 0.0 };
     for job in &jobs {
@@ -242,7 +248,9 @@ fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, mea
             measured.inputs.push(file);
             matrix
         });
-        let whole = One { r, prepared: &prepared, snapshot, block, scope, id: &id, part: None };
+        let unfinished = unfinished(plan, &kept, share.progress);
+        let kept_at = unfinished.as_ref();
+        let whole = One { r, prepared: &prepared, snapshot, block, scope, id: &id, part: None, unfinished: kept_at };
         let tell_whole = |what: &str, fraction: f64| tell(0, what, fraction);
         let export = |h: &Mat<f64>| r.store.keep(&kept, h, plan.seed, share.progress);
         let mut case = whole.measure(stored, &export, &tell_whole).map_err(at)?;
@@ -250,7 +258,7 @@ fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, mea
         for (k, part) in r.parts.iter().enumerate() {
             // One at a time: each holds its activations.
             let part = &prepare(part)?;
-            let one = One { prepared: part, part: Some(k), ..whole };
+            let one = One { prepared: part, part: Some(k), unfinished: None, ..whole };
             if part.block_gradient(block).iter().all(|&g| g == 0.0) {
                 continue;
             }
@@ -269,11 +277,26 @@ fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, mea
             ));
         }
         case.notes.extend(notes);
+        if let Some(unfinished) = &unfinished {
+            unfinished.remove();
+        }
         measured.cases.push(case);
         measured.halves.push(halves);
         share.done += work;
     }
     Ok(())
+}
+
+/// Where the unfinished Hessian of a case is kept, named by the hash of all it depends on.
+fn unfinished<'a>(plan: &Plan, case: &'a Case<'_>, progress: &'a dyn Progress) -> Option<Checkpoint<'a>> {
+    let folder = plan.checkpoint.as_ref().filter(|_| case.curvature == Curvature::Hessian)?;
+    let key = case.key();
+    Some(Checkpoint {
+        path: folder.join(format!("{key}.assembly")),
+        key,
+        every: Duration::from_secs_f64(plan.checkpoint_every),
+        remark: Box::new(move |text| progress.remark(&format!("{}: {text}", case.id))),
+    })
 }
 
 /// One case over the whole batch or over a part of it.
@@ -287,6 +310,8 @@ struct One<'a> {
     id: &'a str,
     /// Number of the part of the batch.
     part: Option<usize>,
+    /// Where an unfinished Hessian is kept.
+    unfinished: Option<&'a Checkpoint<'a>>,
 }
 
 impl One<'_> {
@@ -333,6 +358,7 @@ impl One<'_> {
             route,
             companions: self.part.is_none(),
             stored,
+            kept: self.unfinished,
             tell: &|fraction| tell("curvature", 0.4 * fraction),
         };
         let parts = curvatures(prepared, block, wanted)?;

@@ -57,6 +57,10 @@ pub struct Plan {
     pub export_hessian: Option<PathBuf>,
     /// A stored matrix, or a folder of them, used in place of assembling again.
     pub reuse_hessian: Option<PathBuf>,
+    /// A folder for unfinished Hessians, from which an interrupted run goes on.
+    pub checkpoint: Option<PathBuf>,
+    /// Least seconds between two writes of an unfinished Hessian.
+    pub checkpoint_every: f64,
     /// Random parts of the batch on which every case is measured again.
     pub subsample: Option<Subsampling>,
     /// Measure by products alone, never with N² numbers.
@@ -90,6 +94,8 @@ impl Default for Plan {
             simulate_seconds: None,
             export_hessian: None,
             reuse_hessian: None,
+            checkpoint: None,
+            checkpoint_every: 60.0,
             subsample: None,
             matrix_free: false,
             seed: 0,

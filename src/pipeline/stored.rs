@@ -197,6 +197,11 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// The hash of everything the matrix depends on.
+    pub fn key(&self) -> String {
+        key(&self.facts())
+    }
+
     /// Everything the matrix depends on, by name.
     fn facts(&self) -> Vec<(String, String)> {
         let run = self.run;

@@ -2,6 +2,7 @@
 
 use super::simd::Vector;
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use std::fmt::Debug;
 use std::iter::Sum;
@@ -42,8 +43,16 @@ pub trait Real:
     fn ln_1p(self) -> Self;
     /// Neither infinite nor NaN.
     fn finite(self) -> bool;
+    /// Appends the little-endian bytes.
+    fn put(self, out: &mut Vec<u8>);
+    /// From little-endian bytes; missing ones are zero.
+    fn take(bytes: &[u8]) -> Self;
     /// dst ← (dst +) lhs·rhs.
     fn product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, par: Par)
+    where
+        Self: Sized;
+    /// The lower triangle (diagonal included) of dst ← (dst +) lhs·rhs, sequentially; the rest is untouched.
+    fn lower_product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>)
     where
         Self: Sized;
 }
@@ -75,8 +84,25 @@ macro_rules! real {
             fn finite(self) -> bool {
                 self.is_finite()
             }
+            #[inline]
+            fn put(self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+            #[inline]
+            fn take(bytes: &[u8]) -> Self {
+                let mut own = [0u8; size_of::<$t>()];
+                for (own, byte) in own.iter_mut().zip(bytes) {
+                    *own = *byte;
+                }
+                <$t>::from_le_bytes(own)
+            }
             fn product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, par: Par) {
                 matmul(dst, if add { Accum::Add } else { Accum::Replace }, lhs, rhs, 1.0, par);
+            }
+            fn lower_product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
+                let beta = if add { Accum::Add } else { Accum::Replace };
+                let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+                triangular::matmul(dst, lower, beta, lhs, full, rhs, full, 1.0, Par::Seq);
             }
         }
     };

@@ -55,7 +55,7 @@ fn equals_the_columns_in_both_precisions() {
                 let block = Block::full(prepared.network().params());
                 let hessian = prepared.hessian(&block);
                 assert!(hessian.plan().iter().any(|pair| pair.route == "outputs"), "{network}");
-                let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+                let fast = hessian.to_dense_with(None, &|_, _| {}).unwrap();
                 let slow = hessian.to_dense_by_columns().unwrap();
                 let error = worst(&fast, &slow);
                 assert!(error < tolerance, "{network} {precision:?}: {error:e}");
@@ -70,7 +70,7 @@ fn blocks_of_single_layers_are_assembled_too() {
     with("mlp:64-7-5-10:tanh", "digits", 40, 2, Precision::F64, |prepared| {
         for block in prepared.blocks(&Scope::Layers).unwrap() {
             let hessian = prepared.hessian(&block);
-            let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+            let fast = hessian.to_dense_with(None, &|_, _| {}).unwrap();
             assert!(worst(&fast, &hessian.to_dense_by_columns().unwrap()) < 1e-12, "{}", block.name);
         }
     });
@@ -81,7 +81,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let run = |threads| {
         with("mlp:64-9-10:relu", "digits", 128, threads, Precision::F64, |prepared| {
             let block = Block::full(prepared.network().params());
-            prepared.hessian(&block).to_dense_with(&|_, _| {}).unwrap()
+            prepared.hessian(&block).to_dense_with(None, &|_, _| {}).unwrap()
         })
     };
     let one = run(1);
@@ -120,7 +120,7 @@ fn convolutions_are_seeded_where_it_is_cheaper() {
             assert_eq!(routes(prepared, weights[0]), ["columns"]);
             assert_eq!(routes(prepared, weights[2]), ["outputs"]);
             let hessian = prepared.hessian(&block);
-            let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+            let fast = hessian.to_dense_with(None, &|_, _| {}).unwrap();
             let error = worst(&fast, &hessian.to_dense_by_columns().unwrap());
             assert!(error < 1e-12, "{error:e}");
             assert_eq!(asymmetry(&fast), 0.0);
@@ -138,7 +138,7 @@ fn sequences_with_embeddings_attention_and_tied_weights() {
         with(network, "text", batch, 2, Precision::F64, |prepared| {
             let block = Block::full(prepared.network().params());
             let hessian = prepared.hessian(&block);
-            let fast = hessian.to_dense_with(&|_, _| {}).unwrap();
+            let fast = hessian.to_dense_with(None, &|_, _| {}).unwrap();
             let error = worst(&fast, &hessian.to_dense_by_columns().unwrap());
             assert!(error < 1e-12, "{network}: {error:e}");
             assert_eq!(asymmetry(&fast), 0.0, "{network}");
@@ -158,7 +158,7 @@ fn products_of_a_batch_in_chunks_have_the_same_bits_for_any_number_of_threads() 
             let mut single = Mat::zeros(block.len, 1);
             hessian.apply_many(x.as_ref().subcols(2, 1), single.as_mut()).unwrap();
             // the assembly works on the whole batch, without chunks
-            let dense = hessian.to_dense_with(&|_, _| {}).unwrap() * &x;
+            let dense = hessian.to_dense_with(None, &|_, _| {}).unwrap() * &x;
             assert!(worst(&y, &dense) < 1e-12);
             assert!(worst(&single, &dense.subcols(2, 1).to_owned()) < 1e-12);
             (y, single)

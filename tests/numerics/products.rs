@@ -30,7 +30,7 @@ fn blocks_of_every_width_equal_the_matrix_times_the_vectors() {
             with(network, source, batch, 2, precision, |prepared| {
                 let block = Block::full(prepared.network().params());
                 // seeded at outputs where that is possible: a second algorithm
-                let h = prepared.hessian(&block).to_dense_with(&|_, _| {}).unwrap();
+                let h = prepared.hessian(&block).to_dense_with(None, &|_, _| {}).unwrap();
                 for k in [1, 2, 5, 8, 13, 16, 23] {
                     let x = vectors(block.len, k);
                     let error = worst(&products(prepared, &x), &(&h * &x));

@@ -59,9 +59,22 @@ pub struct MeasuringArgs {
     /// Use stored matrices of --export-hessian instead of assembling again, where their hash fits.
     #[arg(long, value_name = "FILE|DIR", help_heading = "Stored matrices")]
     pub reuse_hessian: Option<PathBuf>,
+    /// Keep unfinished Hessians in this folder, so that the same command goes on where it was stopped.
+    #[arg(long, value_name = "DIR", help_heading = "Stored matrices")]
+    pub checkpoint: Option<PathBuf>,
+    /// Least seconds between two writes of an unfinished Hessian (default: 60).
+    #[arg(long, value_name = "SECONDS", help_heading = "Stored matrices", value_parser = seconds)]
+    pub checkpoint_every: Option<f64>,
     /// Say on stderr how each pair of tensors of a Hessian is assembled, at what cost and why.
     #[arg(long)]
     pub explain_plan: bool,
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if (0.0..=1e9).contains(&s) => Ok(s),
+        _ => Err("give a number of seconds".into()),
+    }
 }
 
 impl MeasuringArgs {
@@ -92,6 +105,7 @@ impl MeasuringArgs {
         self.snapshots = self.snapshots.or_else(|| file.snapshots.clone());
         self.export_hessian = self.export_hessian.or_else(|| file.export_hessian.clone());
         self.reuse_hessian = self.reuse_hessian.or_else(|| file.reuse_hessian.clone());
+        self.checkpoint = self.checkpoint.or_else(|| file.checkpoint.clone());
         self.matrix_free |= file.matrix_free.unwrap_or(false);
         Ok(self)
     }
@@ -113,6 +127,8 @@ impl MeasuringArgs {
             matrix_free: self.matrix_free,
             export_hessian: self.export_hessian,
             reuse_hessian: self.reuse_hessian,
+            checkpoint: self.checkpoint,
+            checkpoint_every: self.checkpoint_every.unwrap_or(Plan::default().checkpoint_every),
             models: io.models.clone(),
             seed: io.seed,
             max_memory: io.max_memory,

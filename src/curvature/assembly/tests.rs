@@ -1,6 +1,7 @@
 //! Seeding at outputs wherever it is possible, whatever it costs, against columns.
 
 use super::Assembly;
+use crate::curvature::checkpoint::Ledger;
 use crate::curvature::{Block, Network, Precision, Prepared};
 use crate::parallel::Threads;
 use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
@@ -37,7 +38,8 @@ fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) 
     assert_eq!(assembly.sites.iter().any(|site| site.bias.is_some()), weights, "{name}");
     let n = block.len;
     let mut h = Mat::<f64>::zeros(n, n);
-    assembly.run(&prepared.leaves, h.as_mut(), &threads, &|_| {}).unwrap();
+    let mut ledger = Ledger::open(None, h.as_mut());
+    assembly.run(&prepared.leaves, h.as_mut(), &threads, &mut ledger, &|_| {}).unwrap();
     let oracle = prepared.hessian(&block).to_dense_by_columns().unwrap();
     let (mut worst, mut top, mut covered) = (0.0f64, 0.0f64, 0);
     for (p, left) in block.tensors.iter().enumerate() {
@@ -75,4 +77,56 @@ fn attention() {
         let (worst, _) = error(network, "text", 2, 2, true);
         assert!(worst < 1e-12, "{network}: {worst:e}");
     }
+}
+
+/// The assembly of a small network, its unfinished matrix kept after every task.
+fn kept(name: &str, source: &str, at: &std::path::Path, key: &str, mut seen: impl FnMut(&str) + Send) -> Mat<f64> {
+    let spec = network::Network::parse(name).unwrap();
+    let d = data::load(source, &spec, 6, 5).unwrap();
+    let (model, params) = spec.build(&d.interface, 3).unwrap();
+    let shapes: Vec<_> = params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
+    let bindings: Vec<Binding> = params
+        .iter()
+        .map(|(n, _)| Binding { parameter: n.clone(), initializer: n.clone(), transposed: false })
+        .collect();
+    let loss = LossSpec {
+        kind: LossKind::CrossEntropy,
+        reduction: Reduction::Mean,
+        ignore_index: d.ignore_index,
+        label_smoothing: 0.0,
+    };
+    let threads = Threads::new(2).unwrap();
+    let arrays = [("x".to_owned(), d.x), ("y".to_owned(), d.y)];
+    let net = Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap());
+    let prepared = Prepared::new(net, &params, Precision::F64, &threads).unwrap();
+    let block = Block::full(prepared.network().params());
+    let remarks = std::sync::Mutex::new(&mut seen);
+    let checkpoint = crate::curvature::Checkpoint {
+        path: at.to_owned(),
+        key: key.to_owned(),
+        every: std::time::Duration::ZERO,
+        remark: Box::new(|text| remarks.lock().unwrap()(text)),
+    };
+    let mut h = Mat::from_fn(block.len, block.len, |_, _| f64::NAN);
+    prepared.hessian(&block).assemble(h.as_mut(), Some(&checkpoint), &|_, _| {}).unwrap();
+    h
+}
+
+#[test]
+fn any_unfinished_matrix_is_finished_to_the_same_bits() {
+    // sites and columns: two convolutions and a linear layer
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("kept");
+    let whole = kept("cnn", "digits", &at, "one", |_| {});
+    let bytes = std::fs::read(&at).unwrap();
+    assert!(bytes.starts_with(b"breakeven-assembly 1 "));
+    // the last file that was kept is nearly whole; go on from it, and from a file of a run that was stopped earlier
+    let mut remarks = Vec::new();
+    let again = kept("cnn", "digits", &at, "one", |text| remarks.push(text.to_owned()));
+    assert_eq!(whole, again);
+    assert!(remarks.iter().any(|text| text.starts_with("going on after")), "{remarks:?}");
+    remarks.clear();
+    let other = kept("cnn", "digits", &at, "two", |text| remarks.push(text.to_owned()));
+    assert_eq!(whole, other);
+    assert!(remarks.iter().any(|text| text.contains("belongs to another")), "{remarks:?}");
 }

@@ -10,9 +10,6 @@ use crate::error::Result;
 use crate::tensor::Real;
 use faer::{MatMut, MatRef, Par};
 
-/// Columns of a product computed together.
-const PANEL: usize = 112;
-
 /// The rows and columns of the matrix that belong to one site.
 pub(super) struct Target<'a, 'm, T> {
     pub matrix: &'a Shared<'m, T>,
@@ -64,6 +61,23 @@ impl<T: Real> Activations<T> {
     }
 }
 
+/// Writes zeros to the entries between unit a of one site and unit b of another, and to their mirror images.
+fn clear<T: Real>(l: &Target<'_, '_, T>, a: usize, m: &Target<'_, '_, T>, b: usize, zeros: &mut Vec<T>) {
+    let largest = l.site.inputs().max(m.site.inputs());
+    zeros.resize(largest.max(zeros.len()), T::ZERO);
+    let fill = |from: &Site, a: usize, to: &Site, b: usize| {
+        let runs = to.runs(&(0..to.inputs()).collect::<Vec<_>>());
+        for i in 0..from.inputs() {
+            for &(at, n) in &runs {
+                // SAFETY: row and column belong to units a and b, a pair that the caller's task owns.
+                unsafe { l.matrix.write(from.row(a, i), to.row(b, at), &zeros[..n]) }
+            }
+        }
+    };
+    fill(l.site, a, m.site, b);
+    fill(m.site, b, l.site, a);
+}
+
 /// Buffers of one thread.
 #[derive(Default)]
 pub(super) struct Scratch<T> {
@@ -72,6 +86,9 @@ pub(super) struct Scratch<T> {
     factor: Vec<T>,
     product: Vec<T>,
     run: Vec<T>,
+    zeros: Vec<T>,
+    /// Operations done so far.
+    pub flops: u64,
 }
 
 /// What the lanes of a unit of layer l, one for each position, give for a later layer m; all row-major with one row per
@@ -146,15 +163,15 @@ pub(super) fn diagonal<T: Real>(
     scratch: &mut Scratch<T>,
 ) -> Result<()> {
     let (site, width) = (target.site, x.width());
-    if width == 0 {
-        return Ok(());
-    }
     for b in a..site.fan_out {
         let weight = |n: usize| s[n * site.fan_out + b];
         scratch.live.clear();
         scratch.live.extend((0..x.rows).filter(|&n| weight(n) != T::ZERO).map(|n| n as u32));
         let count = scratch.live.len();
-        if count == 0 {
+        if count == 0 || width < site.inputs() {
+            clear(target, a, target, b, &mut scratch.zeros);
+        }
+        if count == 0 || width == 0 {
             continue;
         }
         scratch.picked.clear();
@@ -167,81 +184,45 @@ pub(super) fn diagonal<T: Real>(
         }
         let left = MatRef::from_row_major_slice(&scratch.picked, count, width);
         let right = MatRef::from_row_major_slice(&scratch.factor, count, width);
-        for first in (0..width).step_by(PANEL) {
-            let columns = PANEL.min(width - first);
-            let rows = width - first;
-            scratch.product.resize(PANEL * width, T::ZERO);
-            let product = &mut scratch.product[..rows * columns];
-            let out = MatMut::from_column_major_slice_mut(&mut *product, rows, columns);
-            T::product(out, false, left.subcols(first, rows).transpose(), right.subcols(first, columns), Par::Seq);
-            finite("Hessian tile", product)?;
-            symmetric_panel(target, (a, b), x, first, product, columns, &mut scratch.run);
+        scratch.product.resize((width * width).max(scratch.product.len()), T::ZERO);
+        let product = &mut scratch.product[..width * width];
+        T::lower_product(
+            MatMut::from_column_major_slice_mut(&mut *product, width, width),
+            false,
+            left.transpose(),
+            right,
+        );
+        scratch.flops += (width * (width + 1) * count) as u64;
+        mirror(product, width);
+        finite("Hessian tile", product)?;
+        for (c, &input) in x.columns.iter().enumerate() {
+            let values = &product[c * width..(c + 1) * width];
+            for &(at, n) in &x.runs {
+                // SAFETY: row and column belong to units a and b of this site, a pair that this task owns.
+                unsafe { target.matrix.write(site.row(b, input), site.row(a, x.columns[at]), &values[at..at + n]) }
+                if a != b {
+                    // SAFETY: as above.
+                    unsafe { target.matrix.write(site.row(a, input), site.row(b, x.columns[at]), &values[at..at + n]) }
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Rows of a panel transposed together.
+/// Rows of a tile transposed together.
 const STRIP: usize = 16;
 
-/// Writes a panel of a symmetric tile: `columns` columns from the diagonal at `first` down, to (a, b) and (b, a).
-fn symmetric_panel<T: Real>(
-    target: &Target<'_, '_, T>,
-    (a, b): (usize, usize),
-    x: &Activations<T>,
-    first: usize,
-    product: &[T],
-    columns: usize,
-    run: &mut Vec<T>,
-) {
-    let rows = x.width() - first;
-    let site = target.site;
-    // `values` are inputs from .. from + len of `unit`, in the column of another unit and input
-    let write = |column: (usize, usize), unit: usize, from: usize, values: &[T]| {
-        let column = site.row(column.0, column.1);
-        within(&x.runs, from..from + values.len(), |at, n| {
-            // SAFETY: row and column belong to units a and b of this site, a pair that this task owns.
-            unsafe { target.matrix.write(column, site.row(unit, x.columns[at]), &values[at - from..at - from + n]) }
-        });
-    };
-    // what the panel holds below the diagonal, column by column
-    for c in 0..columns {
-        let values = &product[c * rows + c..(c + 1) * rows];
-        let input = x.columns[first + c];
-        write((b, input), a, first + c, values);
-        if a != b {
-            write((a, input), b, first + c, values);
-        }
-    }
-    // and its mirror image, row by row
-    run.resize((STRIP * columns).max(run.len()), T::ZERO);
-    for strip in (1..rows).step_by(STRIP) {
-        let height = STRIP.min(rows - strip);
-        for c in 0..columns {
-            for (r, &v) in product[c * rows + strip..c * rows + strip + height].iter().enumerate() {
-                run[r * columns + c] = v;
+/// Copies the lower triangle of a column-major n × n tile to the upper one.
+fn mirror<T: Real>(tile: &mut [T], n: usize) {
+    for first in (0..n).step_by(STRIP) {
+        let columns = STRIP.min(n - first);
+        // entries (i, first .. first + columns) become a run of column i
+        for i in first + 1..n {
+            for c in 0..columns.min(i - first) {
+                tile[i * n + first + c] = tile[(first + c) * n + i];
             }
         }
-        for r in 0..height {
-            let values = &run[r * columns..r * columns + columns.min(strip + r)];
-            let input = x.columns[first + strip + r];
-            write((b, input), a, first, values);
-            if a != b {
-                write((a, input), b, first, values);
-            }
-        }
-    }
-}
-
-/// Calls `each(position, length)` for the parts of runs within a range of positions.
-fn within(runs: &[(usize, usize)], range: std::ops::Range<usize>, mut each: impl FnMut(usize, usize)) {
-    let first = runs.partition_point(|&(at, n)| at + n <= range.start);
-    for &(at, n) in &runs[first..] {
-        if at >= range.end {
-            break;
-        }
-        let (from, to) = (at.max(range.start), (at + n).min(range.end));
-        each(from, to - from);
     }
 }
 
@@ -261,6 +242,11 @@ pub(super) fn off_diagonal<T: Real>(
     scratch.live.clear();
     scratch.live.extend(rows.map(|r| r as u32));
     let count = scratch.live.len();
+    if count == 0 || width < l.site.inputs() {
+        for b in if same { a } else { 0 }..fan_out {
+            clear(l, a, m, b, &mut scratch.zeros);
+        }
+    }
     if count == 0 || width == 0 || inputs == 0 {
         return Ok(());
     }
@@ -278,10 +264,11 @@ pub(super) fn off_diagonal<T: Real>(
             factors.row(m.site, (r / positions, r % positions), first..first + units, &mut scratch.factor);
         }
         let left = MatRef::from_row_major_slice(&scratch.factor, count, rows);
-        scratch.product.resize((rows * width).max(PANEL * width), T::ZERO);
+        scratch.product.resize((rows * width).max(scratch.product.len()), T::ZERO);
         let product = &mut scratch.product[..rows * width];
         let out = MatMut::from_column_major_slice_mut(&mut *product, rows, width);
         T::product(out, false, left.transpose(), right, Par::Seq);
+        scratch.flops += 2 * (rows * width * count) as u64;
         finite("Hessian tile", product)?;
         if same && first == a {
             // the tile of a unit with itself is symmetric but for rounding

@@ -71,6 +71,8 @@ pub(super) struct Planner {
     lanes: Vec<Step>,
     tangent_sizes: Vec<usize>,
     constants: Vec<NodeId>,
+    /// Steps of the lane pass with the mask of each: a mask may have its place later than the step that it serves.
+    masks: Vec<(usize, NodeId)>,
     /// Transposed copies of what has no lanes.
     transposed: HashMap<NodeId, Place>,
 }
@@ -105,6 +107,7 @@ impl Planner {
             lanes: Vec::new(),
             tangent_sizes: vec![0; tangents],
             constants: Vec::new(),
+            masks: Vec::new(),
             transposed: HashMap::new(),
             program,
         };
@@ -257,6 +260,9 @@ impl Planner {
                     self.push(true, Work::Copy, [Some(from), None, None], Place::Output(n), true, (from.size, 0));
                 }
             }
+        }
+        for (step, mask) in std::mem::take(&mut self.masks) {
+            self.lanes[step].mask = Some(self.operand(mask));
         }
         let outputs = outputs.iter().map(|&o| self.operand(o)).collect();
         Schedule {
@@ -416,9 +422,9 @@ impl Planner {
                 };
             }
         }
-        let mask = mask.map(|m| self.operand(m));
         if let Some(work) = work {
-            let step = Step { work, args, out, add, mask, size: elements, flops: flops(&program, id) };
+            self.masks.extend(mask.map(|m| (self.lanes.len(), m)));
+            let step = Step { work, args, out, add, mask: None, size: elements, flops: flops(&program, id) };
             if node.laned { self.lanes.push(step) } else { self.primal.push(step) }
         }
     }

@@ -52,7 +52,7 @@ impl Matrix {
                     dense(4)?;
                     let mut data = vec![0.0f32; n * n];
                     let out = MatMut::from_column_major_slice_mut(&mut data, n, n);
-                    prepared.hessian(block).assemble(out, &|_, _| {})?;
+                    prepared.hessian(block).assemble(out, None, &|_, _| {})?;
                     return Ok(Matrix::Single(Single { data, n }));
                 }
                 dense(8)?;
