@@ -290,13 +290,7 @@ struct Stage<'a, T> {
 
 impl<T: Real> Stage<'_, T> {
     /// Does tasks from number `from` on until there are no more or `pause` says so; how many are done then.
-    fn run(
-        &self,
-        target: &Shared<'_, T>,
-        threads: &Threads,
-        from: usize,
-        pause: &Pause<'_>,
-    ) -> Result<usize> {
+    fn run(&self, target: &Shared<'_, T>, threads: &Threads, from: usize, pause: &Pause<'_>) -> Result<usize> {
         let tasks = self.assembly.sites[self.l].fan_out.div_ceil(self.units);
         let next = AtomicUsize::new(from);
         let failure: Mutex<Option<Error>> = Mutex::new(None);
