@@ -36,6 +36,7 @@
 //! assert!((cost.evaluate(&at).unwrap() - 14755.5178).abs() < 1e-4);
 //! ```
 
+mod along;
 mod columns;
 mod compare;
 mod compiled;
@@ -67,6 +68,7 @@ mod tests;
 mod text;
 pub mod unit;
 
+pub use along::{Along, Nothing};
 pub use compare::{Comparison, compare};
 pub use compiled::{Compiled, Evaluator, Values};
 pub use condition::{Condition, Truth, parse_condition};

@@ -20,6 +20,7 @@ pub mod expr;
 pub mod graph;
 pub mod measure;
 pub mod measurement;
+mod pages;
 pub mod parallel;
 pub mod pipeline;
 pub mod regress;

@@ -1,5 +1,6 @@
 //! Tests of the symbolic parts.
 
+mod along;
 mod catalog;
 mod commands;
 mod crossover;

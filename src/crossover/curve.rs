@@ -1,7 +1,7 @@
 //! A cost as a function of one variable, the others fixed or following it.
 
 use crate::catalog::{KappaConvention, Model, Point, Quantity};
-use crate::expr::{Condition, Expr, Interval, Slope, Truth};
+use crate::expr::{Along, Condition, Expr, Interval, Slope, Truth};
 use std::collections::BTreeMap;
 
 /// How other variables follow the one that is solved for, such as `nnz` when `n` changes.
@@ -40,6 +40,8 @@ pub struct Curve {
     nowhere: Option<String>,
     /// Its value, when it does not depend on the variable.
     constant: Option<Interval>,
+    /// The formula with all that does not move computed.
+    along: Option<Along>,
     /// Defaults that were taken, in words.
     pub assumptions: Vec<String>,
 }
@@ -130,11 +132,19 @@ impl Curve {
             effective: model.source.kappa_convention == KappaConvention::KappaEff,
             nowhere: None,
             constant: None,
+            along: None,
             assumptions,
         };
         curve.settle(&resolved);
         if curve.nowhere.is_none() && !curve.expr.variables().contains(variable) {
             curve.constant = curve.expr.evaluate_interval(&|n| curve.plain_interval(n, Interval::point(1.0))).ok();
+        }
+        if curve.nowhere.is_none() {
+            // The couplings are part of the formula, so the variable itself is the only thing that moves.
+            let stays = |n: &str| n != variable;
+            let number = |n: &str| stays(n).then(|| curve.plain(n, 1.0)).flatten();
+            let enclosure = |n: &str| stays(n).then(|| curve.plain_interval(n, Interval::point(1.0))).flatten();
+            curve.along = Some(Along::new(&curve.expr, variable, &number, &enclosure));
         }
         curve
     }
@@ -228,14 +238,12 @@ impl Curve {
                 return None;
             }
         }
-        self.expr.evaluate(&|n| self.plain(n, x)).ok()
+        self.along.as_ref()?.value(x)
     }
 
     /// The curve over an interval.
     pub fn over(&self, x: Interval) -> Over {
-        if self.nowhere.is_some() {
-            return Over::Outside;
-        }
+        let Some(along) = &self.along else { return Over::Outside };
         for (rule, _) in &self.rules {
             match rule.check_interval(&|n| self.interval(n, x)) {
                 Ok(Truth::True) => {}
@@ -247,9 +255,9 @@ impl Curve {
         if let Some(value) = self.constant {
             return Over::Value(value);
         }
-        match self.expr.evaluate_interval(&|n| self.plain_interval(n, x)) {
+        match along.over(x) {
             Ok(value) => Over::Value(value),
-            Err(e) if e.certain => Over::Outside,
+            Err(nothing) if nothing.certain => Over::Outside,
             Err(_) => Over::Unknown,
         }
     }
@@ -259,8 +267,7 @@ impl Curve {
         if let Some(value) = self.constant {
             return Some(Slope { value, derivative: Some(Interval::point(0.0)) });
         }
-        // The couplings are part of the formula, so the variable itself is the only thing that moves.
-        self.expr.evaluate_slope(&|n| self.plain_interval(n, x), &self.variable).ok()
+        self.along.as_ref()?.slope(x).ok()
     }
 
     /// Why there is no value at a point: the rule that fails, or what the formula does there.

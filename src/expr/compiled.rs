@@ -6,6 +6,7 @@ use super::program::{self, Known, Program};
 use super::span::{EvalError, EvalErrorKind};
 use super::steps::{Point, Progress, run_point};
 use super::tape::{Registers, Tape};
+use crate::pages::ask_for_large;
 
 /// Several formulas compiled together; common parts are computed once. Values equal those of [`Expr::evaluate`] bit
 /// for bit.
@@ -147,6 +148,7 @@ impl Compiled {
         for column in &mut values.columns {
             column.clear();
             column.reserve(rows);
+            ask_for_large(column.as_ptr(), column.capacity());
         }
         values.missing.clear();
         values.missing.resize(outputs, 0);

@@ -7,8 +7,8 @@ use super::machine::{self, Checked, Domain, Fault, Range};
 use super::span::{EvalError, EvalErrorKind};
 
 /// Intervals; conditions are [0, 0], [1, 1] and, undecided, [0, 1].
-struct Intervals<'e> {
-    env: &'e dyn Fn(&str) -> Option<Interval>,
+pub(super) struct Intervals<'e> {
+    pub env: &'e dyn Fn(&str) -> Option<Interval>,
 }
 
 /// An enclosure of the root over the box `env`.

@@ -7,8 +7,8 @@ use super::machine::{self, Checked, Domain, Fault, Range, checked_call, domain_f
 use super::span::{EvalError, EvalErrorKind};
 
 /// Plain numbers; conditions are 1 and 0.
-struct Numbers<'e> {
-    env: &'e dyn Fn(&str) -> Option<f64>,
+pub(super) struct Numbers<'e> {
+    pub env: &'e dyn Fn(&str) -> Option<f64>,
 }
 
 /// The value of the root with the variables of `env`.

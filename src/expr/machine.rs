@@ -79,23 +79,29 @@ pub(crate) fn run<D: Domain>(graph: &Graph, domain: D) -> Checked<D::Value> {
 /// The value of every node; inside bodies of sums, that of the last term.
 pub(crate) fn run_all<D: Domain>(graph: &Graph, domain: D) -> Vec<Checked<D::Value>> {
     let unset = Fault { kind: EvalErrorKind::Domain, at: 0, value: 0.0, certain: true };
-    let mut machine = Machine {
-        graph,
-        domain,
-        values: vec![Err(unset); graph.nodes.len()],
-        indices: HashMap::new(),
-        partial: HashMap::new(),
-        steps: 0,
-    };
-    for at in 0..graph.nodes.len() as Id {
-        if graph.free[at as usize].is_empty() {
-            machine.step(at);
-        }
-    }
+    let closed = (0..graph.nodes.len() as Id).filter(|at| graph.free[*at as usize].is_empty());
+    let mut machine = Machine::new(graph, domain, vec![Err(unset); graph.nodes.len()]);
+    closed.for_each(|at| machine.step(at));
     machine.values
 }
 
-impl<D: Domain> Machine<'_, D> {
+/// The value of every node where only those of `moving`, in order, differ from `values`.
+pub(crate) fn run_from<D: Domain>(
+    graph: &Graph,
+    domain: D,
+    values: Vec<Checked<D::Value>>,
+    moving: &[Id],
+) -> Vec<Checked<D::Value>> {
+    let mut machine = Machine::new(graph, domain, values);
+    moving.iter().for_each(|at| machine.step(*at));
+    machine.values
+}
+
+impl<'g, D: Domain> Machine<'g, D> {
+    fn new(graph: &'g Graph, domain: D, values: Vec<Checked<D::Value>>) -> Self {
+        Machine { graph, domain, values, indices: HashMap::new(), partial: HashMap::new(), steps: 0 }
+    }
+
     fn value(&self, id: Id) -> Checked<D::Value> {
         self.values[id as usize]
     }

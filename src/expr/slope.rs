@@ -18,9 +18,9 @@ pub struct Slope {
     pub derivative: Option<Interval>,
 }
 
-struct Slopes<'e> {
-    env: &'e dyn Fn(&str) -> Option<Interval>,
-    variable: &'e str,
+pub(super) struct Slopes<'e> {
+    pub env: &'e dyn Fn(&str) -> Option<Interval>,
+    pub variable: &'e str,
 }
 
 /// Value and derivative of the root over the box `env`.
@@ -28,7 +28,7 @@ pub(crate) fn slope(graph: &Graph, env: &dyn Fn(&str) -> Option<Interval>, varia
     machine::run(graph, Slopes { env, variable }).map_err(|fault| machine::explain(graph, fault))
 }
 
-fn flat(value: Interval) -> Slope {
+pub(super) fn flat(value: Interval) -> Slope {
     Slope { value, derivative: Some(FALSE) }
 }
 

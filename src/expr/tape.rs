@@ -2,8 +2,9 @@
 //!
 //! Finding the next operation costs as much as a multiplication, and products and sums are most of a cost formula.
 //! So they are all one step, a·b + c·d, which one predictable branch finds: a·b is a·b + (−0)·1 and a + c is
-//! a·1 + c·1, both exactly. Registers are bytes and are never checked. Formulas with sums over an index, or with too
-//! many nodes, are run by `steps.rs` instead.
+//! a·1 + c·1, both exactly. Registers are bytes and are never checked. A step that uses the result of the one before
+//! takes it from the processor's register: through memory it would wait for the store. Formulas with sums over an
+//! index, or with too many nodes, are run by `steps.rs` instead.
 
 // x − x is NaN exactly where x is not finite.
 #![allow(clippy::eq_op)]
@@ -21,9 +22,27 @@ pub(super) type Registers = [f64; 256];
 enum Op {
     /// a·b + c·d.
     Bilinear,
+    /// Its logarithm.
+    LnBilinear,
+    /// a·b + c·d with the result of the step before for `a`.
+    NextBilinear,
+    /// Its logarithm.
+    LnNextBilinear,
+    /// a·b + c·d with it for `a` and `b`.
+    NextSquare,
     /// a·c / b; NaN when b is infinite.
     Quotient,
+    /// Its logarithm.
+    LnQuotient,
+    /// The same with the result of the step before for `a`.
+    NextQuotient,
+    /// Its logarithm.
+    LnNextQuotient,
+    /// The same with it for `b`.
+    NextDivisor,
     Other(Rare),
+    /// An operation of the result of the step before.
+    Next(Rare),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,20 +154,62 @@ impl Tape {
             let register = builder.operand(*root)?;
             builder.tape.outputs.push(register);
         }
+        chain(&mut builder.tape.ticks);
+        builder.tape.join_logarithms();
         Some(builder.tape)
     }
 
     /// Runs every step.
     pub fn run(&self, registers: &mut Registers) {
-        let r = registers;
+        let mut last = 0.0;
         for &Tick { op, target, a, b, c, d } in &self.ticks {
-            let [x, y] = [a, b].map(|register| r[usize::from(register)]);
-            r[usize::from(target)] = match op {
-                Op::Bilinear => x * y + r[usize::from(c)] * r[usize::from(d)],
-                Op::Quotient => quotient(x * r[usize::from(c)], y),
-                Op::Other(rare) => self.rare(rare, [x, y, r[usize::from(c)]], d),
+            let r = |register: u8| registers[usize::from(register)];
+            last = match op {
+                Op::Bilinear => r(a) * r(b) + r(c) * r(d),
+                Op::LnBilinear => kernel::ln_alone(r(a) * r(b) + r(c) * r(d)),
+                Op::NextBilinear => last * r(b) + r(c) * r(d),
+                Op::LnNextBilinear => kernel::ln_alone(last * r(b) + r(c) * r(d)),
+                Op::NextSquare => last * last + r(c) * r(d),
+                Op::Quotient => quotient(r(a) * r(c), r(b)),
+                Op::LnQuotient => kernel::ln_alone(quotient(r(a) * r(c), r(b))),
+                Op::NextQuotient => quotient(last * r(c), r(b)),
+                Op::LnNextQuotient => kernel::ln_alone(quotient(last * r(c), r(b))),
+                Op::NextDivisor => quotient(r(a) * r(c), last),
+                Op::Other(rare) => self.rare(rare, [r(a), r(b), r(c)], d),
+                Op::Next(rare) => self.rare(rare, [last, r(b), r(c)], d),
             };
+            registers[usize::from(target)] = last;
         }
+    }
+
+    /// Logarithms of sums, products and quotients that nothing else uses become one step with them.
+    fn join_logarithms(&mut self) {
+        let mut uses = [0_u32; 256];
+        for &Tick { a, b, c, d, op, .. } in &self.ticks {
+            // Not every step reads all four; one use too many only leaves two steps apart.
+            let read =
+                if matches!(op, Op::Other(Rare::Ln) | Op::Next(Rare::Ln)) { &[a][..] } else { &[a, b, c, d][..] };
+            read.iter().for_each(|register| uses[usize::from(*register)] += 1);
+        }
+        self.outputs.iter().for_each(|register| uses[usize::from(*register)] += 1);
+        let mut joined: Vec<Tick> = Vec::with_capacity(self.ticks.len());
+        for &tick in &self.ticks {
+            let before = joined.last_mut().filter(|_| tick.op == Op::Next(Rare::Ln) && uses[usize::from(tick.a)] == 1);
+            let whole = match before.as_ref().map(|tick| tick.op) {
+                Some(Op::Bilinear) => Op::LnBilinear,
+                Some(Op::NextBilinear) => Op::LnNextBilinear,
+                Some(Op::Quotient) => Op::LnQuotient,
+                Some(Op::NextQuotient) => Op::LnNextQuotient,
+                _ => {
+                    joined.push(tick);
+                    continue;
+                }
+            };
+            if let Some(before) = before {
+                (before.op, before.target) = (whole, tick.target);
+            }
+        }
+        self.ticks = joined;
     }
 
     #[inline(always)]
@@ -160,7 +221,7 @@ impl Tape {
             Rare::Inverse => quotient(1.0, x),
             Rare::InverseSquare => 1.0 / (x * x) + (x - x),
             Rare::Third => kernel::third_power(x),
-            Rare::Ln => kernel::ln(x),
+            Rare::Ln => kernel::ln_alone(x),
             Rare::Log2 => kernel::log2(x),
             Rare::Exp => kernel::exp(guard(x)),
             Rare::Sqrt => x.sqrt(),
@@ -186,6 +247,43 @@ impl Tape {
     }
 }
 
+/// Puts the result of the step before where the next step takes it without reading memory.
+fn chain(ticks: &mut [Tick]) {
+    for at in 1..ticks.len() {
+        let last = ticks[at - 1].target;
+        let Tick { op, a, b, c, d, .. } = &mut ticks[at];
+        match op {
+            Op::Bilinear => {
+                // Products and sums of two numbers may be exchanged, bit for bit.
+                if *c == last || *d == last {
+                    std::mem::swap(a, c);
+                    std::mem::swap(b, d);
+                }
+                if *b == last {
+                    std::mem::swap(a, b);
+                }
+                *op = match (*a == last, *b == last) {
+                    (true, true) => Op::NextSquare,
+                    (true, false) => Op::NextBilinear,
+                    _ => Op::Bilinear,
+                };
+            }
+            Op::Quotient => {
+                if *c == last {
+                    std::mem::swap(a, c);
+                }
+                *op = match (*a == last, *b == last) {
+                    (true, false) => Op::NextQuotient,
+                    (false, true) => Op::NextDivisor,
+                    _ => Op::Quotient,
+                };
+            }
+            Op::Other(rare) if *a == last => *op = Op::Next(*rare),
+            _ => {}
+        }
+    }
+}
+
 /// Products used once, by a sum, a difference or as a numerator: they become part of that step.
 fn absorbed(graph: &Graph, roots: &[Id], fixed: &[bool]) -> Vec<bool> {
     let mut uses = vec![0_u32; graph.nodes.len()];
@@ -199,8 +297,13 @@ fn absorbed(graph: &Graph, roots: &[Id], fixed: &[bool]) -> Vec<bool> {
         uses[*root as usize] += 1;
     }
     let mut absorbed = vec![false; graph.nodes.len()];
+    let square = |id: Id| graph.nodes[id as usize].number() == Some(2.0);
     let product = |id: Id| {
-        let is = matches!(graph.nodes[id as usize], Node::Binary(Binary::Mul, ..));
+        let is = match graph.nodes[id as usize] {
+            Node::Binary(Binary::Mul, ..) => true,
+            Node::Binary(Binary::Pow, _, exponent) => square(exponent),
+            _ => false,
+        };
         is && uses[id as usize] == 1 && !fixed[id as usize]
     };
     for (at, node) in graph.nodes.iter().enumerate() {
@@ -215,7 +318,7 @@ fn absorbed(graph: &Graph, roots: &[Id], fixed: &[bool]) -> Vec<bool> {
             Node::Binary(Binary::Sub, a, b) => {
                 absorbed[a as usize] |= product(a);
                 // The sign goes into a factor that is known.
-                let Node::Binary(_, x, y) = graph.nodes[b as usize] else { continue };
+                let Node::Binary(Binary::Mul, x, y) = graph.nodes[b as usize] else { continue };
                 absorbed[b as usize] |= product(b) && (fixed[x as usize] || fixed[y as usize]);
             }
             Node::Binary(Binary::Div, a, _) => absorbed[a as usize] |= product(a),
@@ -249,6 +352,7 @@ impl Builder<'_> {
     /// The two factors of an absorbed product, or the value and one.
     fn factors(&mut self, id: Id) -> Option<[u8; 2]> {
         match self.graph.nodes[id as usize] {
+            Node::Binary(Binary::Pow, a, _) if self.absorbed[id as usize] => Some([self.operand(a)?; 2]),
             Node::Binary(_, a, b) if self.absorbed[id as usize] => Some([self.operand(a)?, self.operand(b)?]),
             _ => Some([self.operand(id)?, ONE]),
         }

@@ -111,11 +111,11 @@ impl<'a> Processing<'a> {
         let sign = if adjoint { -1.0 } else { 1.0 };
         // Bits of the run index above the system: bit 0 is a, bit 1 is s.
         let rotate = |state: &mut StateVector, chi: f64| {
-            state.phase(a, |k| if (k & 1 == 1) != (k >> 1 & 1 == 1) { -sign * chi } else { sign * chi });
+            state.signed_phase(a, sign * chi, |k| (k & 1 == 1) == (k >> 1 & 1 == 1));
         };
         let quarter = self.turns as f64 * std::f64::consts::FRAC_PI_2;
         state.gate(s, HADAMARD);
-        state.phase(a, |k| if k >> 1 & 1 == 1 { -sign * quarter } else { sign * quarter });
+        state.signed_phase(a, sign * quarter, |k| k >> 1 & 1 == 0);
         let degree = self.chi.len() - 1;
         // Rightmost factor first; the adjoint runs the other way. The dilation is its own adjoint.
         for step in 0..=degree {

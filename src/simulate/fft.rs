@@ -17,9 +17,16 @@ impl Fft {
         // Roots e^{−2πik/n} for k < n; an eighth is computed, the rest follows by symmetry, exactly.
         let (mut cos, mut sin) = (vec![0.0; n], vec![0.0; n]);
         for k in 0..n {
-            let (c, s) = root(k, n);
-            cos[k] = c;
-            sin[k] = -s;
+            (cos[k], sin[k]) = if 8 * k <= n {
+                let angle = TAU * k as f64 / n as f64;
+                (angle.cos(), -angle.sin())
+            } else if 4 * k <= n {
+                (-sin[n / 4 - k], -cos[n / 4 - k])
+            } else if 2 * k <= n {
+                (-cos[n / 2 - k], sin[n / 2 - k])
+            } else {
+                (cos[n - k], -sin[n - k])
+            };
         }
         Fft { n, cos, sin }
     }
@@ -102,27 +109,6 @@ fn radix2(stride: usize, xr: &[f64], xi: &[f64], yr: &mut [f64], yi: &mut [f64])
     };
     butterfly(xr, yr);
     butterfly(xi, yi);
-}
-
-/// (cos, sin) of 2πk/n by octants, so that symmetric roots are exactly symmetric.
-fn root(k: usize, n: usize) -> (f64, f64) {
-    let eighth = |k: usize| {
-        let angle = TAU * k as f64 / n as f64;
-        (angle.cos(), angle.sin())
-    };
-    let k = k % n;
-    if 8 * k <= n {
-        eighth(k)
-    } else if 4 * k <= n {
-        let (c, s) = eighth(n / 4 - k);
-        (s, c)
-    } else if 2 * k <= n {
-        let (c, s) = root(n / 2 - k, n);
-        (-c, s)
-    } else {
-        let (c, s) = root(n - k, n);
-        (c, -s)
-    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl BestRelative {
         }
         // Inside the gap p rises from 0 to one maximum; at a good order 1/x with its ripples stays below it outside.
         let gap = 1.0 / self.kappa;
-        let inside = golden_section(|x| self.value(x), 0.0, gap).max(self.value(gap));
+        let inside = highest(|x| self.value(x), 0.0, gap).max(self.value(gap));
         if self.relative_error() <= 0.03 {
             return inside;
         }
@@ -91,34 +91,64 @@ fn sinh_over_cosh(a: f64, b: f64) -> f64 {
     (a - b).exp() * (1.0 - (-2.0 * a).exp()) / (1.0 + (-2.0 * b).exp())
 }
 
-/// Largest value of a function on an interval: a grid, then golden section around the best point.
+/// Largest value of a function on an interval: a grid, then the peak around the best point.
 pub(crate) fn maximise(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     let points = 400;
     let at = |i: usize| low + (high - low) * i as f64 / points as f64;
     let values: Vec<f64> = (0..=points).map(|i| f(at(i))).collect();
     let best = (0..=points).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0);
-    golden_section(f, at(best.saturating_sub(1)), at((best + 1).min(points))).max(values[best])
+    highest(f, at(best.saturating_sub(1)), at((best + 1).min(points))).max(values[best])
 }
 
-/// Largest value of a function with one maximum on an interval. The top is flat, so that 45 steps (an interval 4e-10 as
-/// wide) give its height to rounding.
-fn golden_section(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
-    let ratio = 0.5 * (5.0_f64.sqrt() - 1.0);
+/// Largest value of a function with one maximum on an interval: parabolas through the best three points, golden sections
+/// where they do not close in (Brent, *Algorithms for Minimization without Derivatives*, 1973, chapter 5). The top is
+/// flat, so that the place to 1e-8 gives its height to rounding.
+fn highest(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
+    let golden = 0.5 * (3.0 - 5.0_f64.sqrt());
     let (mut a, mut b) = (low, high);
-    let (mut c, mut d) = (b - ratio * (b - a), a + ratio * (b - a));
-    let (mut at_c, mut at_d) = (f(c), f(d));
-    for _ in 0..45 {
-        if at_c > at_d {
-            (b, d, at_d) = (d, c, at_c);
-            c = b - ratio * (b - a);
-            at_c = f(c);
+    let start = a + golden * (b - a);
+    // Best, second and third best so far: (place, height).
+    let [mut x, mut w, mut v] = [(start, f(start)); 3];
+    let (mut step, mut before) = (0.0_f64, 0.0_f64);
+    for _ in 0..60 {
+        let middle = 0.5 * (a + b);
+        let tolerance = 1e-8 * x.0.abs() + 1e-300;
+        if (x.0 - middle).abs() <= 2.0 * tolerance - 0.5 * (b - a) {
+            break;
+        }
+        let (r, q) = ((x.0 - w.0) * (x.1 - v.1), (x.0 - v.0) * (x.1 - w.1));
+        let (top, bottom) = ((x.0 - v.0) * q - (x.0 - w.0) * r, 2.0 * (q - r));
+        let parabola = -top / bottom;
+        let inside = x.0 + parabola > a + 2.0 * tolerance && x.0 + parabola < b - 2.0 * tolerance;
+        if before.abs() > tolerance && inside && parabola.abs() < 0.5 * before.abs() {
+            (before, step) = (step, parabola);
         } else {
-            (a, c, at_c) = (c, d, at_d);
-            d = a + ratio * (b - a);
-            at_d = f(d);
+            before = if x.0 < middle { b - x.0 } else { a - x.0 };
+            step = golden * before;
+        }
+        let u = x.0 + if step.abs() >= tolerance { step } else { tolerance.copysign(step) };
+        let u = (u, f(u));
+        if u.1 >= x.1 {
+            if u.0 < x.0 {
+                b = x.0
+            } else {
+                a = x.0
+            }
+            (v, w, x) = (w, x, u);
+        } else {
+            if u.0 < x.0 {
+                a = u.0
+            } else {
+                b = u.0
+            }
+            if u.1 >= w.1 || w.0 == x.0 {
+                (v, w) = (w, u);
+            } else if u.1 >= v.1 || v.0 == x.0 || v.0 == w.0 {
+                v = u;
+            }
         }
     }
-    at_c.max(at_d)
+    x.1
 }
 
 /// Smallest degree of an odd polynomial with |p(x) − 1/x| ≤ `error` on [1/κ, 1]: the error of degree 2m − 1 is

@@ -13,6 +13,9 @@ pub type Complex = (f64, f64);
 /// A controlled gate acts where each listed qubit has the listed value.
 pub type Controls<'a> = &'a [(usize, bool)];
 
+/// Up to this size setting up a blocked product costs more than the product.
+const SMALL: usize = 32;
+
 /// Amplitudes of `qubits` qubits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateVector {
@@ -91,6 +94,19 @@ impl StateVector {
         }
     }
 
+    /// Multiplies each amplitude by e^{±iφ}, the sign being `positive` of its high bits, asked once for each run of
+    /// 2^low indices.
+    pub fn signed_phase(&mut self, low: usize, angle: f64, positive: impl Fn(usize) -> bool) {
+        let run = 1 << low;
+        let (sin, c) = angle.sin_cos();
+        for (k, (re, im)) in self.re.chunks_exact_mut(run).zip(self.im.chunks_exact_mut(run)).enumerate() {
+            let s = if positive(k) { sin } else { -sin };
+            for (x, y) in re.iter_mut().zip(im) {
+                (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+            }
+        }
+    }
+
     /// Multiplies each amplitude by a phase e^{iφ(index)} that depends on the high bits only: `angle` is asked once
     /// for each run of 2^low indices.
     pub fn phase(&mut self, low: usize, angle: impl Fn(usize) -> f64) {
@@ -111,6 +127,27 @@ impl StateVector {
     pub fn dense(&mut self, matrix: MatRef<'_, f64>, controls: Controls<'_>) {
         let size = matrix.nrows();
         let mut out = vec![0.0; 2 * size];
+        if size <= SMALL {
+            let parts = self.re.chunks_exact_mut(size).zip(self.im.chunks_exact_mut(size)).enumerate();
+            for (_, (re, im)) in parts.filter(|(k, _)| holds(k * size, controls)) {
+                out.fill(0.0);
+                let (real, imaginary) = out.split_at_mut(size);
+                for (column, (&x, &y)) in matrix.col_iter().zip(re.iter().zip(im.iter())) {
+                    let both = real.iter_mut().zip(imaginary.iter_mut());
+                    let add = |((u, v), m): ((&mut f64, &mut f64), &f64)| {
+                        *u += m * x;
+                        *v += m * y;
+                    };
+                    match column.try_as_col_major() {
+                        Some(column) => both.zip(column.as_slice()).for_each(add),
+                        None => both.zip(column.iter()).for_each(add),
+                    }
+                }
+                re.copy_from_slice(real);
+                im.copy_from_slice(imaginary);
+            }
+            return;
+        }
         for k in 0..self.re.len() / size {
             if !holds(k * size, controls) {
                 continue;

@@ -1,6 +1,7 @@
 //! A matrix that several threads fill at once, each its own entries.
 #![allow(unsafe_code)]
 
+use crate::pages::ask_for_large;
 use crate::tensor::Real;
 use faer::MatMut;
 use std::marker::PhantomData;
@@ -42,9 +43,9 @@ impl<'m, T: Real> Shared<'m, T> {
         if matrix.row_stride() != 1 || (columns > 1 && stride < rows) {
             return None;
         }
-        let bytes = (columns.saturating_sub(1) * stride + rows) * size_of::<T>();
-        huge_pages(matrix.as_ptr_mut().cast(), bytes);
-        let streamed = bytes >= STREAMED;
+        let elements = columns.saturating_sub(1) * stride + rows;
+        ask_for_large(matrix.as_ptr(), elements);
+        let streamed = elements * size_of::<T>() >= STREAMED;
         Some(Shared { start: matrix.as_ptr_mut(), rows, columns, stride, streamed, matrix: PhantomData })
     }
 
@@ -118,29 +119,6 @@ fn settle() {
         std::arch::x86_64::_mm_sfence();
     }
 }
-
-/// Asks for large pages where the memory has not been touched yet: a matrix of a gigabyte is a quarter of a million page
-/// faults otherwise. Whether it is granted does not matter.
-#[cfg(target_os = "linux")]
-fn huge_pages(start: *mut u8, bytes: usize) {
-    const PAGE: usize = 4096;
-    const MADV_HUGEPAGE: i32 = 14;
-    unsafe extern "C" {
-        fn madvise(start: *mut u8, bytes: usize, advice: i32) -> i32;
-    }
-    let skip = start.align_offset(PAGE);
-    if bytes < 64 << 20 || skip >= bytes {
-        return;
-    }
-    // SAFETY: whole pages inside an allocation that the caller has borrowed exclusively; this advice changes neither
-    // the contents nor the protection of the pages, and an error leaves all as it was.
-    unsafe {
-        madvise(start.wrapping_add(skip), (bytes - skip) / PAGE * PAGE, MADV_HUGEPAGE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn huge_pages(_: *mut u8, _: usize) {}
 
 #[cfg(test)]
 mod tests {
