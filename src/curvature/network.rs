@@ -2,6 +2,7 @@
 
 use super::block::{Block, Scope, blocks};
 use super::chunks::{Chunk, chunks};
+use super::prepared::SAMPLE_GRADIENTS;
 use super::sample_gradients::SampleGradients;
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
@@ -124,6 +125,17 @@ impl Network {
     /// Floating-point operations of one evaluation of loss and gradient.
     pub fn gradient_flops(&self) -> u64 {
         self.gradient_schedule.primal_flops()
+    }
+
+    /// Elements that one evaluation of loss and gradient holds in buffers.
+    pub fn pass_elements(&self) -> usize {
+        self.gradient_schedule.primal_elements()
+    }
+
+    /// Elements of the gradients of all samples, which a Fisher matrix keeps; `None` where there are no samples, or where
+    /// they would be too many to keep.
+    pub fn sample_gradient_elements(&self) -> Option<usize> {
+        self.samples().map(|samples| samples.saturating_mul(self.len())).filter(|all| *all <= SAMPLE_GRADIENTS)
     }
 
     /// The blocks of a scope, in state_dict order.

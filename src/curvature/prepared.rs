@@ -15,7 +15,7 @@ use faer::Mat;
 use std::sync::{Arc, OnceLock};
 
 /// Elements up to which the gradients of all samples are kept together.
-const SAMPLE_GRADIENTS: usize = 128 << 20;
+pub(super) const SAMPLE_GRADIENTS: usize = 128 << 20;
 
 /// The scalar in which products with a curvature matrix are computed.
 ///

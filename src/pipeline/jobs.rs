@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::curvatures::{Route, route};
-use super::memory::{Footprint, MemoryPlan};
+use super::memory::{Footprint, MemoryPlan, SampleWise};
 use super::opened::Opened;
-use super::plan::{FULL_SCOPE_LIMIT, Plan, Scope, scope_text};
+use super::plan::{Curvature, FULL_SCOPE_LIMIT, Plan, Scope, scope_text};
 use crate::curvature::{Block, Network};
 use crate::error::Result;
 use crate::snapshot::Input;
@@ -88,8 +88,15 @@ impl Job {
         self.network.as_ref().map_or(Footprint::default(), |network| {
             let program = network.program();
             let activations: f64 = program.nodes().map(|(id, _)| program.size(id) as f64).sum();
-            Footprint { activations, parameters: network.len() as f64 }
+            Footprint { activations, pass: network.pass_elements() as f64, parameters: network.len() as f64 }
         })
+    }
+
+    /// The gradients of the samples, where a Fisher matrix is made of them one by one.
+    fn by_sample(&self, plan: &Plan) -> Option<SampleWise> {
+        let network = self.network.as_ref().filter(|_| plan.curvature == Curvature::EmpiricalFisher)?;
+        let kept = network.sample_gradient_elements()? as f64;
+        Some(SampleWise { samples: network.samples()? as f64, kept })
     }
 
     /// The cases of this job.
@@ -108,7 +115,8 @@ impl Job {
                     for (scope, block) in &self.blocks {
                         let n = block.len;
                         let route = self.network.as_ref().map_or(Route::Dense, |w| route(plan, w, n));
-                        let thin = |rank| MemoryPlan::thin(n, rank, footprint);
+                        let by_sample = self.by_sample(plan);
+                        let thin = |rank| MemoryPlan::thin(n, rank, footprint, by_sample);
                         let (memory, work) = match route {
                             // Columns of the Hessian and of its companions, then losses along directions.
                             Route::Dense => {

@@ -100,7 +100,7 @@ pub fn place(
             stored.iter().map(|v| v.name).chain(signature.values().map(|p| p.target.as_str())).collect();
         names::prefix(&names, &known)
     };
-    unfold(model, chosen, &prefix, &signature, others)?;
+    unfold(model, chosen, &prefix, &signature, others, place)?;
     undo(model, snapshot, &prefix, &signature);
     let stored = stored_values(model);
     let mut state = State::new(&stored, snapshot, prefix);
@@ -115,11 +115,11 @@ pub fn place(
     let mut all: Vec<&[(String, Array)]> = chosen.to_vec();
     all.extend(read.iter().map(Vec::as_slice).filter(|s| same_shapes(snapshot, s)));
     state.merge_aliases(model, &all);
-    by_value(&mut state, &all, place)?;
+    by_value(model, &mut state, &all, place)?;
     by_shape(model, &mut state);
     by_twin(&mut state);
     if let Some(&(name, array)) = state.unplaced().first() {
-        return Err(unplaced(&state, name, array, place));
+        return Err(unplaced(model, &state, name, array, place));
     }
     if let Some(error) = lacking_parameter(model, &signature, &state, place) {
         return Err(error);

@@ -87,6 +87,21 @@ fn checkpoints_with_a_nested_state_dict() {
     assert_eq!(nested(&["optimizer"]).unwrap_err().code, "torch::state_dict");
     let error = nested(&["model", "state_dict"]).unwrap_err();
     assert!(error.what.contains("model, state_dict"), "{error}");
+    // A checkpoint also keeps the state of the random generator, which is a tensor.
+    let pickle = Pickle::new()
+        .raw(b"}(")
+        .text("model")
+        .global("collections", "OrderedDict")
+        .raw(b")R")
+        .text("a")
+        .tensor("FloatStorage", "0", 6, 0, &[6], &[1])
+        .raw(b"s")
+        .text("rng")
+        .tensor("ByteStorage", "1", 4, 0, &[4], &[1])
+        .raw(b"u.");
+    let arrays = read(&torch(&pickle.0, &[("0", six()), ("1", vec![0; 4])])).unwrap();
+    assert_eq!(arrays.len(), 1);
+    assert_eq!(arrays[0].0, "a");
     // A parameter, and a state_dict with the `_metadata` that torch attaches.
     let pickle = Pickle::new()
         .global("collections", "OrderedDict")
@@ -170,6 +185,12 @@ fn pickles_that_would_execute_are_refused_by_name() {
         // The same by STACK_GLOBAL of protocol 4.
         let pickle = Pickle::new().text(module).text(name).raw(&[0x93]).raw(b")R.");
         assert_eq!(read(&torch(&pickle.0, &[])).unwrap_err().code, "pickle::global");
+    }
+    // Tensors that no snapshot can hold: the way out is not the state_dict, which has them too.
+    for (module, name) in [("torch._utils", "_rebuild_sparse_tensor"), ("torch", "ComplexFloatStorage")] {
+        let pickle = Pickle::new().global(module, name).raw(b")R.");
+        let error = read(&torch(&pickle.0, &[])).unwrap_err();
+        assert!(error.remedy.contains("dense"), "{error}");
     }
     for opcode in [&b"(cos\nsystem\no."[..], b"(ios\nsystem\n.", b"\x82\x01.", b")\x81."] {
         let error = read(&torch(&Pickle::new().raw(opcode).0, &[])).unwrap_err();

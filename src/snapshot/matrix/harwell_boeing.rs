@@ -203,6 +203,9 @@ impl<'a> Lines<'a> {
     }
 
     /// Calls `read` with each of `count` fixed-width fields.
+    ///
+    /// A line whose columns do not fit the format, but that has exactly the numbers it should when split at blanks, is
+    /// read so: SciPy's `hb_write` announces a width one larger than it writes.
     fn fields<T>(
         &mut self,
         format: &Format,
@@ -214,6 +217,7 @@ impl<'a> Lines<'a> {
         while values.len() < count {
             let line = self.take()?;
             let wanted = format.per_line.min(count - values.len());
+            let before = values.len();
             for i in 0..wanted {
                 let from = (i * format.width).min(line.len());
                 let to = (from + format.width).min(line.len());
@@ -221,6 +225,12 @@ impl<'a> Lines<'a> {
                 match read(field) {
                     Some(value) => values.push(value),
                     None => {
+                        let spaced: Option<Vec<T>> = line.split_whitespace().map(&read).collect();
+                        if let Some(spaced) = spaced.filter(|s| s.len() == wanted) {
+                            values.truncate(before);
+                            values.extend(spaced);
+                            break;
+                        }
                         return Err(damaged(
                             &format!("{}, line {}", self.place, self.next),
                             format!("field {} '{field}' is not {what}", i + 1),

@@ -164,6 +164,9 @@ fn harwell_boeing_fields() {
         .replace("  2.0000E+00 -1.0000E+00", "       20000      -10000")
         .replace("  4.0000E+00  5.0000E+00", "       40000       5.   ");
     assert_eq!(dense(&read_text("a.rsa", &implied).unwrap()), expected);
+    // A width that is larger than what was written: the numbers between blanks count.
+    let narrow = SMALL_HB.replace("(2E12.4)", "(2E14.4)");
+    assert_eq!(dense(&read_text("a.rsa", &narrow).unwrap()), expected);
     // A pattern has ones and no values.
     let pattern: String = SMALL_HB.replace("RSA", "PSA").lines().take(6).map(|l| format!("{l}\n")).collect();
     let ones = vec![vec![1.0, 0.0, 1.0], vec![0.0, 1.0, 0.0], vec![1.0, 0.0, 1.0]];

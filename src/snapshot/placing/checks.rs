@@ -100,7 +100,10 @@ pub(super) fn is_parameter_name(name: &str, signature: &HashMap<String, Placehol
 }
 
 /// The error for a tensor that no rule placed.
-pub(super) fn unplaced(state: &State<'_>, name: &str, array: &Array, place: &str) -> Error {
+pub(super) fn unplaced(model: &OnnxModel, state: &State<'_>, name: &str, array: &Array, place: &str) -> Error {
+    if let Some(error) = swallowed(model, name, place) {
+        return error;
+    }
     let candidates: Vec<&str> = state
         .stored
         .iter()
@@ -121,4 +124,28 @@ pub(super) fn unplaced(state: &State<'_>, name: &str, array: &Array, place: &str
          so that names survive: torch.onnx.export(..., dynamo=True, optimize=False), or with dynamo=False \
          do_constant_folding=False and training=torch.onnx.TrainingMode.PRESERVE",
     )
+}
+
+/// The error where a node that cannot be analysed has swallowed the tensor: control flow with graphs of its own, or a
+/// recurrence with packed weights. To name the tensor alone would send the user after the wrong cause.
+fn swallowed(model: &OnnxModel, name: &str, place: &str) -> Option<Error> {
+    let live = slots::live_nodes(model);
+    let of = |node: &OnnxNode| match node.op_type.as_str() {
+        "If" | "Loop" | "Scan" | "SequenceMap" => Some((
+            "control flow is not supported",
+            "export the model with fixed control flow (torch.onnx.export traces it away)",
+        )),
+        "LSTM" | "GRU" | "RNN" => {
+            Some(("recurrent operators are not supported", "unroll the recurrence before the export"))
+        }
+        _ => None,
+    };
+    let mut nodes = model.nodes.iter().enumerate().filter(|(i, _)| live.contains(i));
+    let (index, node, (what, remedy)) = nodes.find_map(|(i, n)| of(n).map(|why| (i, n, why)))?;
+    Some(Error::input(
+        "placing::operator",
+        format!("{place}: node {index} '{}' ({})", node.name, node.op_type),
+        format!("{what}; so the tensor '{name}' has no place"),
+        remedy,
+    ))
 }

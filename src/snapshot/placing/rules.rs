@@ -125,9 +125,10 @@ fn scope_orientation(parameter: &Array, value: &Stored<'_>, node: &OnnxNode, use
     let by_shape = orientation(&parameter.shape, &value.array.shape)?;
     let folded = folded_for(value.name);
     // The older exporter keeps the names of weights it only passes on; of those it transposes for a product it
-    // computes the transpose. A constant that it computed for any other operator holds arithmetic.
+    // computes the transpose; the slope of a PReLU it lays along the channels. A constant that it computed for any
+    // other operator holds arithmetic.
     if let Some(operator) = folded
-        && !matches!(operator, "MatMul" | "Gemm")
+        && !matches!(operator, "MatMul" | "Gemm" | "PRelu")
     {
         return None;
     }
@@ -179,7 +180,12 @@ pub(super) fn by_twin(state: &mut State<'_>) {
 ///
 /// # Errors
 /// An input error when the values contradict what a trace said.
-pub(super) fn by_value(state: &mut State<'_>, all: &[&[(String, Array)]], place: &str) -> Result<()> {
+pub(super) fn by_value(
+    model: &OnnxModel,
+    state: &mut State<'_>,
+    all: &[&[(String, Array)]],
+    place: &str,
+) -> Result<()> {
     let Some(reference) = all.iter().find(|s| is_reference(state, s)) else {
         return check_contradiction(state, all, place);
     };
@@ -217,9 +223,19 @@ pub(super) fn by_value(state: &mut State<'_>, all: &[&[(String, Array)]], place:
                 settled.push((one.0, value.name, !one.1));
             }
         } else if value.uses.iter().any(|u| u.role.is_slot() || u.role == Role::Elementwise) {
-            // Equal constants prove nothing, unless one tensor and one value are left for each other.
+            // Equal constants prove nothing, unless one tensor and one value are left for each other, or the value stands
+            // in the tensor's own module: the older exporter lays the gain and shift of a group norm along the channels
+            // and loses their names, and fresh ones are ones and zeros.
             candidates.retain(|(name, _, _)| open.contains(name));
-            if let [(name, plain, _)] = candidates[..]
+            let at_home: Vec<&str> = candidates
+                .iter()
+                .filter(|(name, plain, _)| *plain && array(name).is_some_and(|own| own.shape.len() < 2))
+                .map(|(name, _, _)| *name)
+                .filter(|name| is_at_home(model, state, value, name))
+                .collect();
+            if let [name] = at_home[..] {
+                settled.push((name, value.name, false));
+            } else if let [(name, plain, _)] = candidates[..]
                 && array(name).is_some_and(|own| only_match(own, &free, value))
                 && (plain || value.array.shape.len() < 2)
                 && value.array.shape.len() < 2
@@ -236,6 +252,14 @@ pub(super) fn by_value(state: &mut State<'_>, all: &[&[(String, Array)]], place:
         }
     }
     Ok(())
+}
+
+/// Whether the one use of a value is where its module has the tensor `name`.
+fn is_at_home(model: &OnnxModel, state: &State<'_>, value: &Stored<'_>, name: &str) -> bool {
+    let [used] = value.uses.as_slice() else { return false };
+    let node = &model.nodes[used.node];
+    let leads = |path: &String, leaf: &&str| state.tensor(&format!("{path}.{leaf}")).is_some_and(|(n, _)| n == name);
+    module_paths(node).iter().any(|path| leaves(node, used).iter().any(|leaf| leads(path, leaf)))
 }
 
 fn only_match(own: &Array, free: &[&Stored<'_>], value: &Stored<'_>) -> bool {
@@ -332,7 +356,7 @@ fn may_be_parameter(model: &OnnxModel, value: &Stored<'_>) -> bool {
     };
     let node = &model.nodes[used.node];
     let rearranged = match (folded_for(value.name), traced_call(node)) {
-        (Some("MatMul" | "Gemm"), _) => true,
+        (Some("MatMul" | "Gemm" | "PRelu"), _) => true,
         (Some("Add"), _) => value.array.shape.len() == 2,
         (Some(_), _) => false,
         (None, None) => true,

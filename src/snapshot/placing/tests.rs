@@ -1,5 +1,7 @@
 //! Placing on hand-made graphs: each rule, and each way to be uncertain.
 
+mod operators;
+
 use super::*;
 use crate::error::Class;
 use crate::snapshot::array::{Dtype, Values};

@@ -5,7 +5,7 @@
 //! the older one, some snapshot of the folder must reproduce both stored values to single precision, with one
 //! normalisation and one usual ε alone. The graph then gets its BatchNormalization back, fed by the tensors' names.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::snapshot::array::Array;
 use crate::snapshot::onnx_graph::{Attribute, OnnxModel, OnnxNode};
 use crate::snapshot::placing::Others;
@@ -32,13 +32,15 @@ struct Merged {
 /// Undoes the merging for the tensors of the `chosen` snapshots.
 ///
 /// # Errors
-/// When the other snapshots, read only if something was merged, cannot be read.
+/// When a normalisation in training mode was merged, or the other snapshots, read only if something was merged, cannot
+/// be read.
 pub(super) fn unfold(
     model: &mut OnnxModel,
     chosen: &[&Tensors],
     prefix: &Prefix,
     signature: &HashMap<String, Placeholder>,
     others: &mut Others<'_>,
+    place: &str,
 ) -> Result<()> {
     let Some(&snapshot) = chosen.first() else { return Ok(()) };
     if !snapshot.iter().any(|(name, _)| name.ends_with(".running_var")) {
@@ -47,6 +49,15 @@ pub(super) fn unfold(
     let suspects: Vec<usize> = (0..model.nodes.len()).filter(|&i| is_suspect(&model.nodes[i])).collect();
     if suspects.is_empty() {
         return Ok(());
+    }
+    if let Some(&index) = suspects.iter().find(|&&i| is_in_training(&model.nodes[i])) {
+        let node = &model.nodes[index];
+        return Err(Error::input(
+            "placing::training",
+            format!("{place}: node {index} '{}' ({})", node.name, node.op_type),
+            "a BatchNormalization in training mode was merged into it: batch statistics couple the samples",
+            "call model.eval() before the export",
+        ));
     }
     let read = others()?;
     let all: Vec<&Tensors> = chosen.iter().copied().chain(read.iter().map(Vec::as_slice)).collect();
@@ -70,6 +81,17 @@ fn is_suspect(node: &OnnxNode) -> bool {
             "Gemm" => noted,
             _ => false,
         }
+}
+
+/// Whether the merged call normalised by the statistics of the batch.
+fn is_in_training(node: &OnnxNode) -> bool {
+    let Some(call) = traced_call(node) else { return false };
+    // (x, γ, β, μ, σ², training, momentum, ε)
+    let training = call.arguments.get(5) == Some(&"True");
+    match call.operator.strip_prefix("aten.").unwrap_or(call.operator).split('.').next() {
+        Some(base) => base.contains("batch_norm") && !base.ends_with("no_training") && training,
+        None => false,
+    }
 }
 
 /// What the newer exporter notes of a merged call.

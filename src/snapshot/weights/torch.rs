@@ -145,7 +145,10 @@ fn refuse_legacy(bytes: &[u8], place: &str) -> Result<()> {
     ))
 }
 
-/// The one dictionary of tensors in the pickle: its root, or the value of a usual key.
+/// The one dictionary of tensors in the pickle: the value of a usual key, or else the root.
+///
+/// A checkpoint may hold other tensors beside its state_dict (a random generator's state); a state_dict never holds
+/// another dictionary of tensors.
 fn state_dict(pickle: &Pickle, place: &str) -> Result<Vec<(String, Id)>> {
     let root = pairs(pickle, pickle.root()).ok_or_else(|| {
         Error::input(
@@ -155,9 +158,6 @@ fn state_dict(pickle: &Pickle, place: &str) -> Result<Vec<(String, Id)>> {
             "save the weights alone: torch.save(model.state_dict(), 'snapshot.pt')",
         )
     })?;
-    if root.iter().any(|(_, value)| is_tensor(pickle, *value)) {
-        return named_tensors(pickle, &root, place);
-    }
     let mut found = Vec::new();
     for (key, value) in &root {
         let Some(key) = pickle.text(*key).filter(|k| NESTED.contains(k)) else {
@@ -171,6 +171,7 @@ fn state_dict(pickle: &Pickle, place: &str) -> Result<Vec<(String, Id)>> {
     }
     match found.as_slice() {
         [(_, inner)] => named_tensors(pickle, inner, place),
+        [] if root.iter().any(|(_, value)| is_tensor(pickle, *value)) => named_tensors(pickle, &root, place),
         [] => Err(Error::input(
             "torch::state_dict",
             place,

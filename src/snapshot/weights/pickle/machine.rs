@@ -261,12 +261,20 @@ impl Machine<'_> {
         if (self.allowed)(&full) {
             return Ok(Value::Global(full));
         }
+        // Tensors of kinds that no snapshot has; a remedy that names the state_dict would not help.
+        let storage = full.strip_prefix("torch.").is_some_and(|n| n.ends_with("Storage") && !n.contains('.'));
+        let remedy = if storage || full.starts_with("torch._utils._rebuild_") {
+            "save dense tensors of float32, float64, float16 or bfloat16 alone: convert sparse, quantised, complex \
+             and 8-bit ones first"
+        } else {
+            REMEDY
+        };
         let shown: String = full.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
         Err(Error::input(
             "pickle::global",
             self.place,
             format!("it names '{shown}', which is not on the list of harmless globals; nothing was executed"),
-            REMEDY,
+            remedy,
         ))
     }
 
