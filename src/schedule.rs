@@ -8,6 +8,47 @@
 //! | [`policy`] | a whole run under each policy |
 //! | [`saving`] | the gate times at which scheduling saves 10, 50, 90 %, certified |
 //! | [`mod@timeline`] | all of it as one plain document: what `schedule` prints |
+//!
+//! [`Scheduler::consider`] takes any damped matrix, as the example of [`scheduler`] shows. Here every system that a
+//! Q-Newton training solves is put before it:
+//!
+//! ```
+//! use breakeven::cost::Scenario;
+//! use breakeven::error::Result;
+//! use breakeven::parallel::Threads;
+//! use breakeven::schedule::{Choice, Estimator, Label, Pricing, Scheduler, Settings};
+//! use breakeven::train::{BlockSolve, Observer, Request, Trainer};
+//!
+//! struct Asking<'c>(Scheduler<'c>);
+//!
+//! impl Observer for Asking<'_> {
+//!     fn solved(&mut self, s: &BlockSolve<'_>) -> Result<()> {
+//!         let label = Label::new(s.step, s.block.name.clone());
+//!         self.0.consider(label, s.damped()?.as_ref(), 1e-2, s.threads.faer())?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let catalog = breakeven::catalog::load(None)?;
+//! let pricing = Pricing::new(&catalog, Settings::new(Scenario::Paper, "a100", 1e-13))?;
+//! let mut asking = Asking(Scheduler::new(pricing, Estimator::Auto, 0));
+//!
+//! let request = Request { samples: Some(100), ..Request::new("digits", "mlp:64-4-10", "q-newton", 2) };
+//! let threads = Threads::new(1)?;
+//! let mut trainer = Trainer::new(request.problem()?, request.config(310, None)?, &threads)?;
+//! for _ in 0..2 {
+//!     trainer.advance(&mut asking)?;
+//! }
+//!
+//! let log = asking.0.log();
+//! assert_eq!(log.len(), 8); // two steps, four tensors
+//! for decision in log {
+//!     let (quantum, classical) = (decision.quantum_seconds.unwrap(), decision.classical_seconds.unwrap());
+//!     assert_eq!(decision.choice == Choice::Quantum, quantum < classical, "{}", decision.why);
+//!     assert!(decision.overhead_seconds() > 0.0); // estimating κ is not free
+//! }
+//! # Ok::<(), breakeven::error::Error>(())
+//! ```
 
 pub mod estimator;
 pub mod policy;

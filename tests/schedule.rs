@@ -2,6 +2,7 @@
 
 mod command;
 mod estimators;
+mod first_order;
 mod prices;
 mod reproduction;
 mod savings;

@@ -9,7 +9,8 @@
 step    784-16-16-10, batch 2048, a block for each tensor, lambda = 5e-3*(max|h|+1e-6), f32, on MNIST (IDX files in DIR).
         Breakeven trains one step; jax makes the same step from the same weights and batch: for each tensor jax.hessian,
         damping and solve, all in one jitted function, compiled and run once before it is timed. Both losses after the
-        step are printed: they must agree. Repetitions alternate. `lu` is jnp.linalg.solve, `chol` a Cholesky solve (the
+        step are printed: they must agree. Repetitions alternate, three short ones of Breakeven with one
+        of each jax form. `lu` is jnp.linalg.solve, `chol` a Cholesky solve (the
         blocks of a ReLU network are semidefinite), `inv` the explicit inverse that Q-Newton's code forms.
 onnx    Trains every kind of network and compares the outputs of model.onnx in onnxruntime (single precision) with a
         float64 evaluation of the same file and weights, and the loss of onnxruntime with the loss that was reported.
@@ -106,10 +107,11 @@ def step(args):
         folder = pathlib.Path(folder)
         ours, peers, losses = [], {s: [] for s in args.solve}, {}
         for rep in range(args.reps):
-            run = folder / f"run{rep}"
-            summary = train(run, *options, threads=args.threads)
-            ours.append(summary["seconds"])
-            losses["breakeven"] = summary["loss"]
+            for again in range(3):
+                run = folder / f"run{rep}-{again}"
+                summary = train(run, *options, threads=args.threads)
+                ours.append(summary["seconds"])
+                losses["breakeven"] = summary["loss"]
             for solver in args.solve:
                 command = [sys.executable, __file__, "jax", str(run), solver]
                 cores = ",".join(str(c) for c in sorted(os.sched_getaffinity(0))[: args.threads])

@@ -24,7 +24,7 @@ pub enum Paper {
 #[derive(Debug, Args)]
 #[command(help_template = HELP, before_help = "Examples:
   breakeven reproduce q-newton --quick --out reports/q-newton
-  breakeven reproduce q-newton --out reports/q-newton              hours on two cores; stop and run again to go on
+  breakeven reproduce q-newton --out reports/q-newton              minutes; stop and run again to go on
   breakeven reproduce q-newton --data mnist:MNIST/ --out reports/q-newton
 ")]
 pub struct ReproduceArgs {

@@ -39,6 +39,26 @@ pub struct FirstOrder {
     pub updates: Option<u64>,
     /// The lowest loss; absent where not even the start has one.
     pub loss: Option<f64>,
+    /// Updates until the loss was at most 1, 0.1, …, as far as it came.
+    #[serde(default)]
+    pub decades: Vec<(f64, u64)>,
+}
+
+/// Writes down the first update at which a loss lies below each power of ten.
+#[derive(Debug, Default)]
+pub struct Decades(pub Vec<(f64, u64)>);
+
+impl Decades {
+    /// The loss after `step` updates.
+    pub fn reach(&mut self, step: u64, loss: f64) {
+        while self.0.len() < 20 {
+            let next = 10f64.powi(-(self.0.len() as i32));
+            if loss.is_nan() || loss > next {
+                break;
+            }
+            self.0.push((next, step));
+        }
+    }
 }
 
 /// Trains a rule with every learning rate until the loss is at most `target`, and keeps the quickest (or, where none
@@ -68,11 +88,13 @@ pub fn fastest(problem: &Problem, id: &str, target: f64, most: u64, threads: &Th
 fn to_loss(problem: &Problem, id: &str, rate: f64, target: f64, cap: u64, threads: &Threads) -> Result<FirstOrder> {
     let optimizer = if id == "adam" { Optimizer::adam(rate) } else { Optimizer::sgd(rate) };
     let mut trainer = Trainer::new(problem.clone(), Config::new(optimizer, cap), threads)?;
-    let mut row = FirstOrder { id: id.into(), rate, updates: None, loss: None };
+    let mut row = FirstOrder { id: id.into(), rate, ..FirstOrder::default() };
+    let mut decades = Decades::default();
     for step in 0..=cap {
         // Divergence ends the attempt, not the comparison.
         let Ok(now) = trainer.evaluate() else { break };
         row.loss = Some(row.loss.map_or(now.loss, |l| l.min(now.loss)));
+        decades.reach(step, now.loss);
         if now.loss <= target {
             row.updates = Some(step);
             break;
@@ -81,6 +103,7 @@ fn to_loss(problem: &Problem, id: &str, rate: f64, target: f64, cap: u64, thread
             break;
         }
     }
+    row.decades = decades.0;
     Ok(row)
 }
 

@@ -96,7 +96,7 @@ pub fn of_sizes(sizes: &Sizes, order: &Order, threads: &Threads, progress: &dyn 
         title: "Q-Newton, replayed".into(),
         lead: lead(&claims, &prices),
         provenance: Provenance {
-            inputs: files(&catalog, &hardware),
+            inputs: files(&catalog, &hardware, data)?,
             seed: order.seed,
             threads: threads.count(),
             precision: "f64".into(),
@@ -111,7 +111,7 @@ pub fn of_sizes(sizes: &Sizes, order: &Order, threads: &Threads, progress: &dyn 
                 .into(),
             "Left out because this build does not have them yet: the scenarios end-to-end and fault-tolerant.".into(),
         ],
-        data: serde_json::to_value(sizes).unwrap_or_default(),
+        data: serde_json::to_value(sizes.without_paths()).unwrap_or_default(),
     })
 }
 
@@ -150,10 +150,14 @@ fn inputs(data: &str) -> Result<usize> {
     match data.split_once(':') {
         None if data == "digits" => Ok(64),
         Some(("mnist", folder)) => {
-            // Read once now, so that a missing folder is found before the long run.
-            let options = crate::train::data::DataOptions { samples: Some(1), batch: Some(1), ..Default::default() };
+            // Read once now, so that a missing folder or too few samples are found before the long run.
+            let samples = Some(sizes::PUBLISHED_BATCH);
+            let options = crate::train::data::DataOptions { samples, batch: Some(1), ..Default::default() };
             let network = crate::train::Network::parse("mlp:784-10")?;
-            let split = crate::train::data::open(&format!("mnist:{folder}"), &network, &options)?;
+            let split = crate::train::data::open(&format!("mnist:{folder}"), &network, &options).map_err(|e| {
+                let help = "the published batch has 2048 samples: give more images, or leave --data out";
+                if e.code == "train::samples" { Error::input("reproduction::data", folder, e.what, help) } else { e }
+            })?;
             match split.train.interface {
                 crate::train::network::Interface::Vectors { features, .. } => Ok(features),
                 crate::train::network::Interface::Tokens { .. } => Ok(784),
@@ -182,6 +186,7 @@ fn price(m: &stages::Measured, hardware: &str, catalog: &Catalog) -> Result<Pric
         keeps: sweep(&m.keeps)?,
         etas: sweep(&m.etas)?,
         widths: m.widths.iter().map(|(h, s)| Ok((*h, of(s, 0)?, of(s, 1)?))).collect::<Result<Vec<_>>>()?,
+        published: m.published.as_ref().map(|(_, s)| Ok((of(s, 0)?, of(s, 1)?))).transpose()?,
         families: m
             .families
             .iter()
@@ -219,13 +224,19 @@ fn lead(claims: &[Claim], p: &Prices) -> String {
     )
 }
 
-fn files(catalog: &Catalog, hardware: &str) -> Vec<InputDigest> {
+/// Models, machine and data; of files only the names.
+fn files(catalog: &Catalog, hardware: &str, data: &str) -> Result<Vec<InputDigest>> {
     let machines = catalog.hardware.iter().filter(|h| h.id == hardware).map(|h| (&h.file, &h.digest));
     let models = catalog.models.iter().map(|m| (&m.file, &m.digest));
     let mut list: Vec<InputDigest> = models
         .chain(machines)
         .map(|(path, blake3)| InputDigest { path: path.clone(), blake3: blake3.clone() })
         .collect();
+    for path in crate::train::data::files(data) {
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(path.display(), &e))?;
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        list.push(InputDigest { path: name, blake3: blake3::hash(&bytes).to_hex().to_string() });
+    }
     list.sort_by(|a, b| a.path.cmp(&b.path));
-    list
+    Ok(list)
 }

@@ -179,6 +179,15 @@ pub fn open(source: &str, network: &Network, options: &DataOptions) -> Result<Sp
     Ok(Split { train, held_out })
 }
 
+/// The files that [`open`] reads for a source; none where it is embedded.
+pub fn files(source: &str) -> Vec<std::path::PathBuf> {
+    match source.split_once(':') {
+        Some(("mnist", folder)) => idx::files(Path::new(folder)),
+        Some(("npz", file)) => vec![file.into()],
+        _ => Vec::new(),
+    }
+}
+
 fn enough(option: &str, wanted: usize, available: usize) -> Result<()> {
     if (1..=available).contains(&wanted) {
         return Ok(());

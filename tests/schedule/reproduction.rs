@@ -1,10 +1,11 @@
 //! The reproduction at toy sizes, and the rules of its verdicts.
 
 use breakeven::parallel::Threads;
+use breakeven::pipeline::first_order::Decades;
 use breakeven::pipeline::progress::Silent;
-use breakeven::pipeline::reproduction::claims::{exponent, rank_correlation};
+use breakeven::pipeline::reproduction::claims::{FLOORED, error_decades, exponent, falls, rank_correlation};
 use breakeven::pipeline::reproduction::sizes::{Sizes, Training};
-use breakeven::pipeline::reproduction::{Order, finished, of_sizes, stages};
+use breakeven::pipeline::reproduction::{Order, finished, of_sizes, q_newton, stages};
 use breakeven::report::Options;
 use breakeven::report::dossier::{Dossier, Outcome, render};
 
@@ -22,6 +23,7 @@ fn tiny() -> Sizes {
         etas: vec![5e-3, 10.0],
         hidden: vec![2, 4],
         scaling: small(&base.scaling, "", 1),
+        published: Some(small(&base.run, "mlp:64-2-2-10", 1)),
         families: vec![("GPT".into(), Training { batch: 4, ..small(&base.families[3].1, "gpt:8,1,2,16", 1) })],
         most_updates: 5,
     }
@@ -78,6 +80,7 @@ fn a_small_reproduction_is_whole_and_resumes() {
     assert!(text("report.md").contains("## The claims and what became of them"));
     assert_eq!(text("claims.csv").lines().count(), 10);
     assert!(text("measurements.csv").lines().count() > 100);
+    assert!(text("report.md").contains("The paper's smallest MLP, exact Hessian blocks"));
     let back: Dossier = serde_json::from_str(&text("report.json")).unwrap();
     assert_eq!(back.claims, first.claims);
 }
@@ -109,6 +112,70 @@ fn what_the_probe_writes_down_is_what_measuring_finds() {
     // Row-wise pruning of a symmetric matrix is not symmetric; the symmetric rule stays nearer to a Hessian's step or not,
     // but both are steps.
     assert!(seen.rows.iter().any(|r| r.asymmetry > 0.0));
+}
+
+#[test]
+fn the_floor_of_the_published_damping_ends_the_tie_of_lambda_to_h() {
+    let threads = Threads::new(1).unwrap();
+    let sizes = tiny();
+    let long = Training { network: "mlp:64-6-10".into(), batch: 20, steps: 60, ..sizes.run };
+    let look = breakeven::pipeline::reproduction::probe::Look { every: 1, measured_every: 59, rows_at: 0.0 };
+    let seen = stages::train(&long, look, &threads, &|_| {}).unwrap();
+    assert!(seen.final_loss().unwrap() < 1e-8, "{:?}", seen.final_loss());
+    // Estimates are judged by the spectrum of the very matrix, whose λ has the floor; a measurement's has not.
+    let mut floored = 0;
+    for e in seen.estimates.iter().filter(|e| e.n > 100) {
+        for name in ["eigen", "factored"] {
+            let error = error_decades(e, name).unwrap();
+            assert!(error.abs() < 1e-3, "{name} at step {}: {error}", e.step);
+        }
+        let m =
+            seen.measured.iter().find(|m| m.scope == format!("layer:{}", e.block) && m.step == Some(e.step)).unwrap();
+        floored += usize::from(m.kappa.value.unwrap() > 2.0 * e.kappa.unwrap());
+    }
+    assert!(floored > 0, "the floor never ruled: the test shows nothing");
+    let all = falls(&seen);
+    let fall = |of: &str| {
+        let f = all.iter().find(|f| f.block == "layers.0.weight" && f.of == of).unwrap();
+        f.first / f.least
+    };
+    let first = seen.solved.iter().find(|s| s.block == "layers.0.weight").unwrap().value("kappa").unwrap();
+    let least = seen.solved.iter().filter(|s| s.block == "layers.0.weight" && s.step > 0);
+    let least = least.filter_map(|s| s.value("kappa")).fold(f64::INFINITY, f64::min);
+    assert_eq!(fall(FLOORED), first / least);
+    assert!(fall(FLOORED) > 4.0 * fall("H+λI"), "{} {}", fall(FLOORED), fall("H+λI"));
+}
+
+#[test]
+fn decades_are_reached_once_each() {
+    let mut d = Decades::default();
+    for (step, loss) in [(0, 2.3), (1, f64::NAN), (2, 0.5), (3, 0.7), (4, 0.004), (5, 0.01)] {
+        d.reach(step, loss);
+    }
+    assert_eq!(d.0, [(1.0, 2), (0.1, 4), (0.01, 4)]);
+}
+
+#[test]
+fn a_report_names_its_data_and_not_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = vec![0u8, 0, 8, 3, 0, 0, 0, 60, 0, 0, 0, 8, 0, 0, 0, 8];
+    images.extend((0..60 * 64).map(|p| (p * p % 251) as u8));
+    let mut labels = vec![0u8, 0, 8, 1, 0, 0, 0, 60];
+    labels.extend((0..60).map(|i| i % 10));
+    std::fs::write(folder.path().join("train-images-idx3-ubyte"), &images).unwrap();
+    std::fs::write(folder.path().join("train-labels-idx1-ubyte"), labels).unwrap();
+    let data = format!("mnist:{}", folder.path().display());
+    let mut sizes = tiny();
+    sizes.published = sizes.published.map(|t| Training { data: data.clone(), ..t });
+    let order = Order { data: Some(data), ..Order::default() };
+    let found = of_sizes(&sizes, &order, &Threads::new(1).unwrap(), &Silent).unwrap();
+    let text = serde_json::to_string(&found).unwrap();
+    assert!(!text.contains(&folder.path().display().to_string()));
+    let digest = blake3::hash(&images).to_hex().to_string();
+    assert!(found.provenance.inputs.iter().any(|i| i.path == "train-images-idx3-ubyte" && i.blake3 == digest));
+    // too few samples for the published batch are found before anything is trained
+    let error = q_newton(&order, &Threads::new(1).unwrap(), &Silent).unwrap_err().to_string();
+    assert!(error.contains("2048") && error.contains("54"), "{error}");
 }
 
 #[test]

@@ -94,6 +94,18 @@ fn unreadable_data_are_named() {
         3,
         &["header"],
     );
+    let mnist = format!("--data mnist:{} --network mlp:4-10 --optimizer sgd", folder.path().display());
+    let images = |bytes: &[u8]| std::fs::write(folder.path().join("train-images-idx3-ubyte"), bytes).unwrap();
+    let head = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2];
+    images(&[&head[..], &[7; 11]].concat());
+    refuse(&out, &mnist, 3, &["train-images-idx3-ubyte", "[3, 2, 2]", "11 follow"]);
+    images(&[&[0, 0, 13, 3][..], &head[4..], &[7; 12]].concat());
+    refuse(&out, &mnist, 3, &["train-images-idx3-ubyte", "magic number [00, 00, 0d, 03]"]);
+    images(&[&head[..4], &[255; 12]].concat());
+    refuse(&out, &mnist, 3, &["train-images-idx3-ubyte", "0 follow"]);
+    images(&[&head[..], &[7; 12]].concat());
+    std::fs::write(folder.path().join("train-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 10]).unwrap();
+    refuse(&out, &mnist, 3, &["train-labels-idx1-ubyte", "label 2 is 10"]);
     assert!(!out.exists());
 }
 

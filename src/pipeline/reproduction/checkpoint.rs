@@ -1,6 +1,7 @@
 //! Finished parts of a long reproduction, so that a second run does not begin again.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -16,6 +17,19 @@ struct Kept<T> {
     /// Digest of program, settings and part: another program or other settings compute anew.
     key: String,
     part: T,
+}
+
+/// Digest of the running program (its version where the file cannot be read): no build takes up another's numbers.
+fn program() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let digest = || -> std::io::Result<String> {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(std::fs::File::open(std::env::current_exe()?)?)?;
+            Ok(hasher.finalize().to_hex().to_string())
+        };
+        digest().unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned())
+    })
 }
 
 impl Checkpoints {
@@ -46,7 +60,7 @@ impl Checkpoints {
         let Some(folder) = &self.0 else { return work() };
         let failed = |e: serde_json::Error| Error::new(Class::Io, "reproduction::checkpoint", id, e, "");
         let text = serde_json::to_string(settings).map_err(failed)?;
-        let key = blake3::hash(format!("{} {id} {text}", env!("CARGO_PKG_VERSION")).as_bytes()).to_hex().to_string();
+        let key = blake3::hash(format!("{} {id} {text}", program()).as_bytes()).to_hex().to_string();
         let path = folder.join(format!("{id}.json"));
         if let Ok(bytes) = std::fs::read(&path)
             && let Ok(kept) = serde_json::from_slice::<Kept<T>>(&bytes)

@@ -18,7 +18,7 @@ use super::stages::{Measured, Seen};
 use crate::report::dossier::Claim;
 use crate::schedule::Schedule;
 
-pub use condition::{DEFINITIONS, Fall, bound_use, error_decades, falls, kappa_of};
+pub use condition::{DEFINITIONS, FLOORED, Fall, bound_use, error_decades, falls, kappa_of};
 pub use statistics::{exponent, rank_correlation};
 pub use sweeps::median_kappa;
 pub use time::{agreement, gate_times, tried};
@@ -39,6 +39,8 @@ pub struct Prices {
     pub etas: Vec<(f64, Schedule)>,
     /// Over h: against the inverse, and against the best rival.
     pub widths: Vec<(usize, Schedule, Schedule)>,
+    /// The paper's smallest MLP with exact blocks: against the inverse, and against the best rival.
+    pub published: Option<(Schedule, Schedule)>,
     /// By kind: against the inverse, and against the best rival.
     pub families: Vec<(String, Schedule, Schedule)>,
 }
@@ -70,12 +72,5 @@ fn claim(id: &str, claim: &str, paper: &str) -> Claim {
 
 /// `N parameters, batch B, K updates` of a training.
 pub fn described(t: &Training, seen: &Seen) -> String {
-    format!(
-        "{} on {}, {} parameters, batch {}, {} updates",
-        t.network,
-        t.data.split(':').next().unwrap_or(&t.data),
-        seen.parameters,
-        t.batch,
-        t.steps
-    )
+    format!("{} on {}, {} parameters, batch {}, {} updates", t.network, t.kind(), seen.parameters, t.batch, t.steps)
 }

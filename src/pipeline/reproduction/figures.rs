@@ -1,10 +1,10 @@
 //! The figures of the reproduction.
 
 use super::claims::{
-    DEFINITIONS, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa, tried,
+    DEFINITIONS, FLOORED, PRESETS, Prices, WEIGHTS, agreement, error_decades, gate_times, kappa_of, median_kappa, tried,
 };
 use super::prices::{PAIRS, gate_time_of, operations};
-use super::sizes::ETA;
+use super::sizes::{ETA, FLOOR};
 use super::stages::{Measured, Seen};
 use crate::pipeline::schedule_report::{gate_time_figure, strip_figure};
 use crate::report::dossier::{Drawing, LineSeries, Lines, Mark, Part, Picture};
@@ -28,9 +28,12 @@ pub fn trajectory(run: &Seen) -> Option<Picture> {
     let track = |of: &str| {
         own.iter().filter_map(|m| Some((m.step? as f64, kappa_of(m, of)))).collect::<Vec<(f64, Option<f64>)>>()
     };
+    let solved = run.solved.iter().filter(|s| s.block == block);
+    let solved: Vec<(f64, Option<f64>)> = solved.map(|s| (s.step as f64, s.value("kappa"))).collect();
     let series = DEFINITIONS
         .iter()
         .map(|of| line(format!("κ({of})"), track(of)))
+        .chain([LineSeries { marked: false, dashed: true, ..line(format!("κ({FLOORED})"), solved) }])
         .filter(|s| s.points.iter().any(|p| p.1.is_some()))
         .collect();
     Some(picture(
@@ -38,8 +41,10 @@ pub fn trajectory(run: &Seen) -> Option<Picture> {
         "κ during training, under each definition",
         format!(
             "Block {block} (N = {n}), λ = {}·max|h|, the largest entry of the matrix in question. Between the dotted lines lies all \
-             that the damping rule leaves to a positive semidefinite matrix with a null space: 1 + 1/η ≤ κ ≤ 1 + N/η.",
-            real(ETA)
+             that the damping rule leaves to a positive semidefinite matrix with a null space: 1 + 1/η ≤ κ ≤ 1 + N/η. The published \
+             code takes λ = η·(max|h| + {}): the dashed line, the systems that were solved.",
+            real(ETA),
+            real(FLOOR)
         ),
         Lines {
             x: AxisSpec::linear("training step", ""),
@@ -78,7 +83,7 @@ pub fn all_blocks(run: &Seen) -> Picture {
         "kappa-blocks",
         "κ(H+λI) of every weight block, step by step",
         "As the scheduler estimated it before each solve. κ above a block's own bound means that H is indefinite and one of its \
-         negative eigenvalues nearly meets −λ."
+         negative eigenvalues nearly meets −λ; a long fall means that H has become smaller than the floor of λ = η·(max|h| + 1e-6)."
             .into(),
         Lines {
             x: AxisSpec::linear("training step", ""),

@@ -8,6 +8,7 @@ use super::figures;
 use super::prices::{PAIRS, gate_time_of};
 use super::sizes::{EPS, ETA, Sizes};
 use super::stages::Measured;
+use crate::pipeline::first_order::Decades;
 use crate::pipeline::schedule_report::{policy_table, saving_table};
 use crate::report::dossier::{DataTable, Datum, Section};
 use crate::report::number::real;
@@ -21,7 +22,7 @@ pub fn sections(sizes: &Sizes, m: &Measured, p: &Prices, strip: &Schedule) -> Ve
         condition::threshold(p),
         sweeps::pruning(m, p),
         sweeps::regularisation(m, p),
-        sweeps::scaling(p),
+        sweeps::scaling(m, p),
         condition::estimators(m, p),
         families(m, p),
         settings(sizes, m),
@@ -98,7 +99,25 @@ fn savings(m: &Measured, p: &Prices, strip: &Schedule) -> Section {
         p.run.get(1).and_then(|s| s.policy("all-classical")?.seconds).into(),
     ]);
     section.tables.push(table);
+    section.tables.push(decades(m));
     section
+}
+
+/// Updates of every rule to losses of 1, 0.1, …
+fn decades(m: &Measured) -> DataTable {
+    let mut columns = vec!["loss at most".to_string(), "q-newton".to_string()];
+    columns.extend(m.first_order.iter().map(|f| format!("{}, {}", f.id, real(f.rate))));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut table = DataTable::new("updates", "Updates to the same loss (learning rate as above)", &columns);
+    let mut own = Decades::default();
+    m.run.losses.iter().for_each(|(step, loss)| own.reach(*step, *loss));
+    let all = || std::iter::once(&own.0).chain(m.first_order.iter().map(|f| &f.decades));
+    for i in 0..all().map(Vec::len).max().unwrap_or(0) {
+        let mut row = vec![Datum::from(10f64.powi(-(i as i32)))];
+        row.extend(all().map(|d| d.get(i).map_or("not reached".into(), |(_, step)| Datum::from(*step))));
+        table.push(row);
+    }
+    table
 }
 
 fn families(m: &Measured, p: &Prices) -> Section {
@@ -181,6 +200,9 @@ fn settings(sizes: &Sizes, m: &Measured) -> Section {
             published,
             "reduced: 64 inputs for 784",
         );
+    }
+    if let Some((t, s)) = &m.published {
+        row("published size, exact blocks", described(t, s), published, "the paper's size and batch; our updates");
     }
     for (kind, t, s) in &m.families {
         let paper_size = t.network.contains("64,3,4,256") || kind.contains("published");

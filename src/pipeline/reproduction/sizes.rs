@@ -4,8 +4,13 @@ use serde::{Deserialize, Serialize};
 
 /// The paper's damping factor η.
 pub const ETA: f64 = 5e-3;
+/// What the published code adds to max|h| before it multiplies by η.
+pub const FLOOR: f64 = 1e-6;
 /// Tolerance of a solve where no loss was asked: 1 % of the step.
 pub const EPS: f64 = 1e-2;
+
+/// Samples of a step of the paper's MLPs.
+pub const PUBLISHED_BATCH: usize = 2048;
 
 /// A training of the reproduction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +33,13 @@ pub struct Training {
     pub seed: u64,
 }
 
+impl Training {
+    /// `mnist` of `mnist:DIR`.
+    pub fn kind(&self) -> &str {
+        self.data.split(':').next().unwrap_or(&self.data)
+    }
+}
+
 /// All sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
@@ -45,6 +57,8 @@ pub struct Sizes {
     pub hidden: Vec<usize>,
     /// The training of the scaling; its network is overwritten.
     pub scaling: Training,
+    /// Exact Hessian blocks of the paper's smallest MLP, where data of its size are given.
+    pub published: Option<Training>,
     /// Networks of several kinds under the empirical Fisher matrix, with the kind's name.
     pub families: Vec<(String, Training)>,
     /// Most updates of SGD and Adam.
@@ -81,6 +95,7 @@ impl Sizes {
                 etas: vec![1e-3, 5e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e4],
                 hidden: vec![16, 24, 34, 44, 54],
                 scaling: training(String::new(), 128, 1),
+                published: None,
                 families: vec![
                     kind("DNN", fisher("digits", "mlp:64-54-54-10", 128, 2)),
                     kind("CNN", fisher("digits", "cnn", 128, 2)),
@@ -97,19 +112,36 @@ impl Sizes {
             kind("GPT", fisher("text", "gpt:64,3,4,256", 128, 10)),
         ];
         if given {
-            families.push(kind("DNN, published size", fisher(data, &format!("mlp:{inputs}-54-54-10"), 2048, 4)));
+            families
+                .push(kind("DNN, published size", fisher(data, &format!("mlp:{inputs}-54-54-10"), PUBLISHED_BATCH, 4)));
         }
         Sizes {
-            run: training("mlp:64-16-16-10".into(), 1024, 60),
-            measured_every: 6,
+            run: training("mlp:64-16-16-10".into(), 1024, 120),
+            measured_every: 12,
             sweep: training("mlp:64-16-16-10".into(), 1024, 40),
             keeps: vec![1.0, 0.75, 0.5, 0.25, 0.1, 0.05, 0.025],
             etas: vec![1e-3, 5e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4],
             hidden: vec![16, 24, 34, 44, 54],
             scaling: training(String::new(), 1024, 3),
+            published: given.then(|| Training {
+                data: data.into(),
+                ..training(format!("mlp:{inputs}-16-16-10"), PUBLISHED_BATCH, 3)
+            }),
             families,
-            most_updates: 20_000,
+            most_updates: 10_000,
         }
+    }
+
+    /// The same with data by kind alone, without a path: what a report shows.
+    #[must_use]
+    pub fn without_paths(&self) -> Self {
+        let mut all = self.clone();
+        let families = all.families.iter_mut().map(|(_, t)| t);
+        let single = [&mut all.run, &mut all.sweep, &mut all.scaling];
+        for t in single.into_iter().chain(&mut all.published).chain(families) {
+            t.data = t.kind().to_owned();
+        }
+        all
     }
 
     /// The MLP of the scaling with hidden width h.

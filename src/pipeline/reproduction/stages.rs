@@ -141,9 +141,14 @@ pub struct Measured {
     pub etas: Vec<(f64, Seen)>,
     /// (h, training).
     pub widths: Vec<(usize, Seen)>,
+    /// Exact Hessian blocks at a published size.
+    pub published: Option<(Training, Seen)>,
     /// (kind, training) under the empirical Fisher matrix.
     pub families: Vec<(String, Training, Seen)>,
 }
+
+/// Work of a step at a published size, beside the 4 of a measured one.
+const PUBLISHED: f64 = 100.0;
 
 /// Runs every part, or reads it where it was kept.
 ///
@@ -160,6 +165,7 @@ pub fn measure(
         + sizes.run.steps as f64
         + (sizes.keeps.len() + sizes.etas.len()) as f64 * weight(&sizes.sweep, 0.5)
         + sizes.hidden.len() as f64 * weight(&sizes.scaling, 8.0)
+        + sizes.published.iter().map(|t| weight(t, PUBLISHED)).sum::<f64>()
         + sizes.families.iter().map(|(_, t)| weight(t, 2.0)).sum::<f64>();
     let done = std::cell::Cell::new(0.0);
     let part = |id: &str, t: &Training, look: Look, share: f64| -> Result<Seen> {
@@ -191,6 +197,10 @@ pub fn measure(
     for &h in &sizes.hidden {
         let t = sizes.scaled(h);
         all.widths.push((h, part(&format!("hidden-{h}"), &t, Look { every: 1, ..Look::default() }, 8.0)?));
+    }
+    if let Some(t) = &sizes.published {
+        let seen = part("published", t, Look { every: 1, ..Look::default() }, PUBLISHED)?;
+        all.published = Some((t.clone(), seen));
     }
     for (i, (kind, t)) in sizes.families.iter().enumerate() {
         let look = Look { every: (t.steps - 1).max(1), ..Look::default() };

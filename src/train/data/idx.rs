@@ -1,10 +1,23 @@
 //! MNIST in the IDX format, gzipped or not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{DataSet, gunzip, images_of};
 use crate::error::{Error, Result};
 use crate::snapshot::folder::missing_or_io;
+
+/// The file of a stem, packed or not.
+fn file(folder: &Path, stem: &str) -> PathBuf {
+    let gz = folder.join(format!("{stem}.gz"));
+    if gz.exists() { gz } else { folder.join(stem) }
+}
+
+/// The files of a folder that [`mnist`] reads.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let parts =
+        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+    parts.iter().map(|stem| file(folder, stem)).filter(|path| path.is_file()).collect()
+}
 
 /// The training images of a folder (`train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]`) and, where the files
 /// exist, the test images (`t10k-…`). Labels are digits.
@@ -23,8 +36,7 @@ pub(super) fn mnist(folder: &Path, images: bool) -> Result<(DataSet, Option<Data
 
 fn part(folder: &Path, part: &str, images: bool) -> Result<DataSet> {
     let read = |stem: &str, dimensions: usize| -> Result<(Vec<usize>, Vec<u8>, String)> {
-        let gz = folder.join(format!("{stem}.gz"));
-        let path = if gz.exists() { gz } else { folder.join(stem) };
+        let path = file(folder, stem);
         let place = path.display().to_string();
         let mut bytes = std::fs::read(&path).map_err(|e| missing_or_io(&path, &e))?;
         if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -53,17 +65,20 @@ fn part(folder: &Path, part: &str, images: bool) -> Result<DataSet> {
 
 /// An IDX file of unsigned bytes: its shape and elements.
 fn parse(bytes: &[u8], dimensions: usize, place: &str) -> Result<(Vec<usize>, Vec<u8>)> {
-    let bad = |what: &str| Error::input("train::idx", place, what, "give the original IDX file");
-    let (head, rest) = bytes.split_at_checked(4).ok_or_else(|| bad("shorter than its header"))?;
+    let bad = |what: String| Error::input("train::idx", place, what, "give the original IDX file");
+    let short = || bad(format!("{} bytes are shorter than its header", bytes.len()));
+    let (head, rest) = bytes.split_at_checked(4).ok_or_else(short)?;
     if head != [0, 0, 8, dimensions as u8] {
-        return Err(bad("the magic number is not that of unsigned bytes of this rank"));
+        return Err(bad(format!(
+            "the magic number {head:02x?} is not [00, 00, 08, {dimensions:02x}], that of unsigned bytes in {dimensions} dimensions"
+        )));
     }
-    let (sizes, data) = rest.split_at_checked(4 * dimensions).ok_or_else(|| bad("shorter than its header"))?;
+    let (sizes, data) = rest.split_at_checked(4 * dimensions).ok_or_else(short)?;
     let shape: Vec<usize> =
         sizes.chunks_exact(4).map(|c| c.iter().fold(0usize, |n, &b| n << 8 | usize::from(b))).collect();
     let total = shape.iter().try_fold(1usize, |p, &n| p.checked_mul(n));
     if total != Some(data.len()) {
-        return Err(bad("the number of elements is not the product of the extents"));
+        return Err(bad(format!("its header promises {shape:?} bytes, and {} follow", data.len())));
     }
     Ok((shape, data.to_vec()))
 }

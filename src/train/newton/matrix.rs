@@ -116,15 +116,24 @@ impl Matrix {
 }
 
 fn max_abs<T: Real>(a: MatRef<'_, T>) -> f64 {
+    let larger = |top: T, x: T| {
+        let x = if x < T::ZERO { -x } else { x };
+        if x > top { x } else { top }
+    };
     let column = |j: usize| {
-        let mut top = T::ZERO;
-        for &x in a.col(j).iter() {
-            let x = if x < T::ZERO { -x } else { x };
-            if x > top {
-                top = x;
+        let column = a.col(j);
+        let Some(values) = column.try_as_col_major() else {
+            return column.iter().fold(T::ZERO, |top, &x| larger(top, x)).wide();
+        };
+        // sixteen maxima at a time vectorise
+        let mut tops = [T::ZERO; 16];
+        let mut groups = values.as_slice().chunks_exact(16);
+        for group in &mut groups {
+            for (top, &x) in tops.iter_mut().zip(group) {
+                *top = larger(*top, x);
             }
         }
-        top.wide()
+        tops.into_iter().chain(groups.remainder().iter().copied()).fold(T::ZERO, larger).wide()
     };
     (0..a.ncols()).into_par_iter().map(column).reduce(|| 0.0, f64::max)
 }

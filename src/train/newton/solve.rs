@@ -12,6 +12,7 @@ use super::matrix::Matrix;
 use crate::curvature::damping::DampingRule;
 use crate::curvature::{BlockObjective, Objective};
 use crate::error::{Error, Result};
+use crate::pages::ask_for_large;
 use crate::parallel::Threads;
 use crate::spectrum::cholesky::Cholesky;
 use crate::spectrum::decompose;
@@ -131,6 +132,7 @@ impl System<'_> {
         let shift = T::of(lambda);
         let solver = self.threads.run(|| {
             let mut a = vec![T::ZERO; n * n];
+            ask_for_large(a.as_ptr(), a.len());
             let runs = runs(live);
             // the lower triangle alone is read
             a.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(j, column)| {
