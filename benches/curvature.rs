@@ -8,9 +8,13 @@
 //! cargo bench --bench curvature -- fresh DIR f32|f64 THREADS REPEATS      the same into new memory each time
 //! cargo bench --bench curvature -- product DIR f32|f64 THREADS REPEATS LANES
 //! cargo bench --bench curvature -- gemm f32|f64 THREADS REPEATS            a product of 3000 × 3000 matrices by faer
+//! cargo bench --bench curvature -- values DIR FILE THREADS                 the full Hessian in f64 as a .npy file
+//! cargo bench --bench curvature -- plan DIR f32|f64                        routes, operations and bytes of the pairs
 //! ```
 //!
-//! REPEATS may be `-`: then it says `ready` and answers every line read, a number of repetitions, with their mean seconds.
+//! REPEATS may be `-`: then it says `ready N` and answers every line read, a number of repetitions, with their mean
+//! seconds and the floating-point operations of one. `values` also says how far the f64 matrix is from its columns and
+//! from its transpose, and the f32 matrix from it, relative to the largest entry.
 //!
 //! Without arguments it assembles one small Hessian, so that `cargo bench` stays short.
 
@@ -44,6 +48,15 @@ fn main() -> Outcome {
         ["product", folder, precision, threads, repeats, lanes] => {
             product(Path::new(folder), precision, threads.parse()?, repeats, lanes.parse()?)
         }
+        ["values", folder, file, threads] => values(Path::new(folder), Path::new(file), threads.parse()?),
+        ["plan", folder, precision] => with_run(Path::new(folder), precision, 0, |prepared| {
+            let block = Block::full(prepared.network().params());
+            for pair in prepared.hessian(&block).plan() {
+                let (from, to) = &pair.tensors;
+                println!("{from} {to} {} {:.3e} {:.3e} {}", pair.route, pair.flops, pair.bytes, pair.why);
+            }
+            Ok(())
+        }),
         ["gemm", precision, threads, repeats] => match precision {
             "f32" => gemm::<f32>(threads.parse()?, repeats),
             _ => gemm::<f64>(threads.parse()?, repeats),
@@ -124,7 +137,7 @@ fn measure(
     };
     if repeats == "-" {
         timed()?;
-        println!("ready");
+        println!("ready {n}");
         for line in std::io::stdin().lines() {
             let count: u32 = line?.trim().parse().unwrap_or(1);
             let mut sum = 0.0;
@@ -163,6 +176,40 @@ fn hessian_in<T: breakeven::tensor::Real>(prepared: &Prepared<'_>, repeats: &str
         black_box(&out);
         Ok(flops as f64)
     })
+}
+
+/// Writes the full Hessian in f64 and compares it with its columns and with the Hessian in f32.
+fn values(folder: &Path, file: &Path, threads: usize) -> Outcome {
+    let mut tensors = Vec::new();
+    let mut dense = |precision: &str, columns: bool| -> Result<Mat<f64>, Box<dyn std::error::Error>> {
+        let mut matrix = Mat::zeros(0, 0);
+        with_run(folder, precision, threads, |prepared| {
+            let block = Block::full(prepared.network().params());
+            let hessian = prepared.hessian(&block);
+            tensors = block.tensors.iter().map(|t| format!("[\"{}\", {}]", t.name, t.size)).collect();
+            matrix = if columns { hessian.to_dense_by_columns()? } else { hessian.to_dense_with(None, &|_, _| {})? };
+            Ok(())
+        })?;
+        Ok(matrix)
+    };
+    let h = dense("f64", false)?;
+    let n = h.nrows();
+    let top = h.col_iter().flat_map(|c| c.iter().copied()).fold(0.0f64, |t, v| t.max(v.abs()));
+    let apart = |a: &Mat<f64>| {
+        (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).fold(0.0f64, |t, (i, j)| t.max((a[(i, j)] - h[(i, j)]).abs()))
+    };
+    let asymmetry =
+        (0..n).flat_map(|j| (0..j).map(move |i| (i, j))).fold(0.0f64, |t, (i, j)| t.max((h[(i, j)] - h[(j, i)]).abs()));
+    let columns = apart(&dense("f64", true)?) / top;
+    let narrow = apart(&dense("f32", false)?) / top;
+    let tensors = tensors.join(", ");
+    println!(
+        "{{\"n\": {n}, \"top\": {top:e}, \"columns\": {columns:e}, \"asymmetry\": {asymmetry:e}, \"f32\": {narrow:e}, \
+         \"tensors\": [{tensors}]}}"
+    );
+    let flat: Vec<f64> = h.col_iter().flat_map(|c| c.iter().copied()).collect();
+    std::fs::write(file, write::npy(&[n, n], &flat, write::Width::F64))?;
+    Ok(())
 }
 
 fn product(folder: &Path, precision: &str, threads: usize, repeats: &str, lanes: usize) -> Outcome {

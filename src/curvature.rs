@@ -13,7 +13,7 @@
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
 //! | `checkpoint` | unfinished matrices on disk |
-//! | `columns` | assembly column by column, exactly symmetric |
+//! | `columns`, `mirror` | assembly column by column, exactly symmetric |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
 //! | `sample_gradients` | the gradients of all samples in one pass |
 //! | `objective` | losses and gradients around a snapshot |
@@ -31,6 +31,7 @@ pub mod evaluator;
 pub mod gauss_newton;
 pub mod hessian;
 mod lanes;
+mod mirror;
 pub mod network;
 pub mod objective;
 pub mod prepared;

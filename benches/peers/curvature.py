@@ -1,6 +1,8 @@
 """Breakeven's exact Hessians and Hessian-vector products beside jax, torch.func and curvlinops.
 
     python benches/peers/curvature.py [--cases SUBSTRING,...] [--reps 5] [--peer-reps 5] [--threads 2]
+    python benches/peers/curvature.py --values [--cases SUBSTRING,...]
+    python benches/peers/curvature.py --sweep [--cases SUBSTRING,...]
 
 (requirements: jax, torch, curvlinops-for-pytorch, numpy, safetensors; versions in benches/peers/curvature-requirements.txt)
 
@@ -12,7 +14,13 @@ it best is repeated. The columns are wall seconds: median and least of the repet
 seconds of all threads, which other work on the machine disturbs least; then the ratios peer / Breakeven of the median
 wall seconds (Breakeven with all threads) and of the processor seconds (each at the number of threads where it spends
 least). Rows of Breakeven end with the rate of the floating-point operations that it really did (zeros left out), and
-that as a share of the best product of 3000 x 3000 matrices on the same threads, by faer or by numpy.
+that as a share of the best product of 3000 x 3000 matrices on the same threads, by faer or by numpy, and for full
+Hessians the most memory that the process ever held, the matrix itself taken off.
+
+--values checks instead of timing: the f64 matrix of every full Hessian against its own columns, its transpose, and 24
+columns that jax computes in f64; all relative to its largest entry.
+
+--sweep shows how the cost of a full Hessian grows with batch, width, depth and positions.
 
 Breakeven fills memory that is kept from one Hessian to the next, as in a Newton iteration; the row `new memory` shows
 what it costs where the operating system must provide (and clear) the memory of each result, as the peers let it do.
@@ -53,6 +61,14 @@ CASES = [
     ("bert_char", "fixture:bert_char/adam_1500", 24, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
     ("gpt_char", "fixture:gpt_char/adam_0600", 16, "product1", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
     ("gpt_char", "fixture:gpt_char/adam_0600", 16, "product16", ["f32", "f64"], ["jax_linearize", "curvlinops"]),
+]
+
+# what grows; networks, batches and positions
+SWEEPS = [
+    ("batch", [("mlp:784-16-16-10", b, 0) for b in (256, 512, 1024, 2048, 4096)]),
+    ("width", [(f"mlp:64-{w}-10", 1024, 0) for w in (8, 16, 32, 64, 96)]),
+    ("depth", [("mlp:64" + "-16" * d + "-10", 1024, 0) for d in (1, 2, 4, 8, 16)]),
+    ("T", [("gpt:16,1,2,32", 8, t) for t in (4, 8, 16, 32)]),
 ]
 
 
@@ -214,6 +230,10 @@ def jax_work(folder, model, quantity, precision, variant):
             if best is None or each < best[0]:
                 best = (each, k)
         return lambda: chunked(best[1]), n
+    if quantity == "column":
+        sizes = {k: v.size for k, v in weights.items()}
+        column = jax.jit(lambda v: jax.jvp(lambda t: grad(t, x, y), (theta,), (v,))[1])
+        return lambda v: numpy.asarray(column(v)), [(k, sizes[k]) for k in sorted(sizes)]
     k = int(quantity[len("product") :])
     product = jax.linearize(lambda t: grad(t, x, y), theta)[1]
     v = jnp.asarray(numpy.random.default_rng(0).standard_normal((k, n)).astype(theta.dtype))
@@ -312,6 +332,32 @@ def torch_work(folder, model, quantity, precision, variant):
     return lambda: chunked(best[1]), n
 
 
+def compare(bench, folder, model, threads):
+    """The values of a full Hessian beside columns by jax in f64."""
+    import numpy
+
+    file = pathlib.Path(folder) / "hessian.npy"
+    said = subprocess.run([bench, "values", folder, file, threads], check=True, capture_output=True, text=True).stdout
+    own = json.loads(said)
+    h = numpy.load(file, mmap_mode="r")
+    column, order = jax_work(pathlib.Path(folder), model, "column", "f64", "jax_column")
+    n, starts, at = own["n"], {}, 0
+    for name, size in order:
+        starts[name], at = at, at + size
+    # where jax keeps our parameters
+    place = numpy.concatenate([numpy.arange(size) + starts[name] for name, size in own["tensors"]])
+    worst = 0.0
+    for i in numpy.random.default_rng(0).choice(n, min(24, n), replace=False):
+        v = numpy.zeros(n)
+        v[place[i]] = 1.0
+        worst = max(worst, float(numpy.abs(column(v)[place] - h[i]).max()))
+    print(
+        f"{pathlib.Path(folder).name:40} N={n:6}: from its columns {own['columns']:.1e}, from jax {worst / own['top']:.1e}, "
+        f"asymmetry {own['asymmetry']:.0e}, f32 {own['f32']:.1e}",
+        flush=True,
+    )
+
+
 def serve(folder, model, quantity, precision, variant):
     """Does the work once for every line read and answers with seconds."""
     work = (jax_work if variant.startswith("jax") else torch_work)(
@@ -342,7 +388,9 @@ class Process:
             preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
         self.seconds, self.cpu, self.flops = [], [], None
-        self.ready = self.child.stdout.readline().strip() == "ready"
+        words = self.child.stdout.readline().split()
+        self.ready = words[:1] == ["ready"]
+        self.size = int(words[1]) if len(words) > 1 else 0
 
     def used(self):
         """Processor seconds of all threads so far."""
@@ -360,13 +408,24 @@ class Process:
         self.cpu.append((self.used() - before) / count)
 
     def close(self):
-        """Ends the program."""
+        """Ends the program, and notes the most memory (bytes) that it held."""
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
+        self.most = next(1024 * int(l.split()[1]) for l in status.splitlines() if l.startswith("VmHWM"))
         self.child.stdin.close()
         self.child.wait()
 
     def median(self):
         """Median seconds."""
         return middle(self.seconds)
+
+
+def tokens(file, batch, length):
+    """Random sequences and their successors, as a data set."""
+    import numpy
+
+    x = numpy.random.default_rng(0).integers(0, 24, (batch, length + 1))
+    numpy.savez(file, x=x[:, :-1], y=x[:, 1:])
+    return f"npz:{file}"
 
 
 def middle(values):
@@ -401,6 +460,8 @@ def main():
     parser.add_argument("--peer-reps", type=int, default=None, help="repetitions of the peers, if other than --reps")
     parser.add_argument("--bench", help="the bench binary, if it is built already")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--values", action="store_true", help="compare values instead of timing")
+    parser.add_argument("--sweep", action="store_true", help="time what grows")
     options = parser.parse_args()
     bench = options.bench
     if not bench:
@@ -415,6 +476,32 @@ def main():
         bench = next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "curvature")
     wanted = [c for c in options.cases.split(",") if c]
     with tempfile.TemporaryDirectory() as place:
+        if options.values:
+            for name, network, batch, quantity, _, _ in CASES:
+                label = f"{name} B={batch} {quantity}"
+                if quantity == "hessian" and (not wanted or any(w in label for w in wanted)):
+                    folder, model = folder_of(network, batch, bench, pathlib.Path(place))
+                    command = [sys.executable, __file__, "--compare", bench, folder, model, str(options.threads)]
+                    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            return
+        if options.sweep:
+            print(f"{'grows':6} {'network':44} {'B':>5} {'T':>3} {'N':>6} {'GFLOP':>9} {'median s':>10} {'1 thread':>10}")
+            for what, points in SWEEPS:
+                for network, batch, length in points if not wanted or what in wanted else []:
+                    folder = pathlib.Path(place) / f"sweep_{network.replace(':', '_')}_{batch}_{length}"
+                    data = [tokens(pathlib.Path(place) / f"tokens_{length}.npz", batch, length)] if length else []
+                    subprocess.run([bench, "make", network, str(batch), folder, *data], check=True)
+                    every = [options.threads, 1]
+                    both = [Process([bench, *bench_words("hessian", folder, "f64", t)], t) for t in every]
+                    for _ in range(options.reps):
+                        for process in both:
+                            process.once(1)
+                    for process in both:
+                        process.close()
+                    flops, n = both[0].flops / 1e9, both[0].size
+                    times = " ".join(f"{process.median():10.4g}" for process in both)
+                    print(f"{what:6} {network:44} {batch:5} {length or 1:3} {n:6} {flops:9.3f} {times}", flush=True)
+            return
         print(f"{'case':34} {'program':22} {'median s':>10} {'least s':>10} {'cpu s':>10}      ratio  cpu ratio")
         for name, network, batch, quantity, precisions, peers in CASES:
             for precision in [p for p in precisions if p in options.precisions.split(",")]:
@@ -458,6 +545,8 @@ def main():
                         if quantity == "hessian":
                             threads = t if isinstance(t, int) else options.threads
                             rate += f", {process.flops / process.median() / gemm(bench, precision, threads):.0%} of GEMM"
+                            matrix = process.size**2 * (4 if precision == "f32" else 8)
+                            rate += f", matrix + {(process.most - matrix) / 1e9:.3f} GB"
                     line(label, f"breakeven {t}" + ("t" if isinstance(t, int) else ""), process, rate)
                 base = ours[options.threads].median()
                 cpu = min(middle(ours[t].cpu) for t in every)
@@ -465,7 +554,7 @@ def main():
                     print(f"{'':34} {options.threads} threads / 1: {ours[1].median() / base:.2f}x")
                 for peer, (t, process, first) in others.items():
                     least = min(middle(process.cpu), first)
-                    ratio = f"{process.median() / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x"
+                    ratio = f"{process.median() / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x, {process.most / 1e9:.3f} GB"
                     line(label, f"{peer} {t}t", process, ratio)
 
 
@@ -510,5 +599,7 @@ def line(label, program, process, ratio):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(*sys.argv[2:])
+    elif sys.argv[1:2] == ["--compare"]:
+        compare(*sys.argv[2:])
     else:
         main()

@@ -47,11 +47,11 @@ use crate::graph::{NodeId, Program};
 use crate::parallel::Threads;
 use crate::tensor::Real;
 use faer::MatMut;
-use pass::Lanes;
-use shared::Shared;
+use pass::{Lanes, Pass};
+use shared::{Shared, Writer};
 use sites::Site;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tiles::{Activations, Scratch, Target};
 
 /// Buffers of one lane block stay below this many elements per thread.
@@ -73,6 +73,8 @@ pub(super) struct Assembly {
     deltas: Vec<Option<NodeId>>,
     /// First node that reads each tensor of the block.
     first_use: Vec<usize>,
+    /// The lane pass of each site, once it is asked for.
+    passes: Vec<OnceLock<Pass>>,
 }
 
 /// How one pair of tensors will be assembled.
@@ -109,7 +111,8 @@ impl Assembly {
                 users.next().map_or(usize::MAX, |(u, _)| u.index())
             })
             .collect();
-        let mut assembly = Assembly { seeded: vec![false; sites.len()], sites, program, deltas, first_use };
+        let passes = sites.iter().map(|_| OnceLock::new()).collect();
+        let mut assembly = Assembly { seeded: vec![false; sites.len()], sites, program, deltas, first_use, passes };
         for l in 0..assembly.sites.len() {
             assembly.seeded[l] = assembly.prefers_outputs(l);
         }
@@ -122,7 +125,7 @@ impl Assembly {
         if site.positions == 1 {
             return true;
         }
-        let lanes = self.lanes(l).0;
+        let lanes = &self.pass(l).schedule;
         if lanes.lane_elements().saturating_mul(site.positions) > LARGEST {
             return false;
         }
@@ -217,7 +220,7 @@ impl Assembly {
         (0..self.sites.len())
             .filter(|&l| self.seeded[l])
             .map(|l| {
-                let lane = self.lanes(l).0.lane_flops();
+                let lane = self.pass(l).schedule.lane_flops();
                 (0..self.sites[l].fan_out).map(|a| self.unit_flops(l, a, lane)).sum::<u64>()
             })
             .sum()
@@ -237,21 +240,23 @@ impl Assembly {
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<u64> {
         let spent = AtomicU64::new(0);
+        let pool = Mutex::default();
         for l in (0..self.sites.len()).filter(|&l| self.seeded[l]) {
             let lanes = Lanes::new(self, l, leaves, threads);
             let site = &self.sites[l];
-            let each = site.positions * lanes.schedule.lane_elements();
+            let each = site.positions * lanes.pass.schedule.lane_elements();
             // many more tasks than threads, the last ones small
             let units = (ELEMENTS / each.max(1)).min(site.fan_out / TASKS).clamp(1, UNITS);
             let stage = Stage {
                 assembly: self,
                 l,
                 units,
-                x: Activations::new(lanes.primal(lanes.x), site),
-                flops: lanes.schedule.lane_flops(),
+                x: Activations::new(lanes.primal(lanes.pass.x), site),
+                flops: lanes.pass.schedule.lane_flops(),
                 lanes,
                 done,
                 spent: &spent,
+                pool: &pool,
             };
             let mut told = 0;
             ledger.stage(h.as_mut(), site.fan_out.div_ceil(units) as u64, &mut |h, from, pause| {
@@ -281,11 +286,13 @@ struct Stage<'a, T> {
     /// Units of a task.
     units: usize,
     x: Activations<T>,
-    lanes: Lanes<T>,
+    lanes: Lanes<'a, T>,
     /// Operations of a lane.
     flops: u64,
     done: &'a (dyn Fn(u64) + Sync),
     spent: &'a AtomicU64,
+    /// Buffers that no thread uses: new memory is slow, and two threads that ask for it wait for each other.
+    pool: &'a Mutex<Vec<(Workspace<T>, Scratch<T>)>>,
 }
 
 impl<T: Real> Stage<'_, T> {
@@ -296,14 +303,16 @@ impl<T: Real> Stage<'_, T> {
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let work = || {
             let positions = self.assembly.sites[self.l].positions;
-            let mut workspace = Workspace::new(&self.lanes.schedule, self.units * positions);
-            let mut scratch = Scratch::default();
+            let kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let (mut workspace, mut scratch) = kept.unwrap_or_default();
+            workspace.fit(&self.lanes.pass.schedule, self.units * positions);
+            let writer = target.writer();
             loop {
                 let task = next.fetch_add(1, Ordering::Relaxed);
                 if task >= tasks {
                     break;
                 }
-                if let Err(e) = self.task(target, task, &mut workspace, &mut scratch) {
+                if let Err(e) = self.task(&writer, task, &mut workspace, &mut scratch) {
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
                 }
                 let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
@@ -311,7 +320,8 @@ impl<T: Real> Stage<'_, T> {
                     break;
                 }
             }
-            self.spent.fetch_add(scratch.flops, Ordering::Relaxed);
+            self.spent.fetch_add(std::mem::take(&mut scratch.flops), Ordering::Relaxed);
+            self.pool.lock().unwrap_or_else(PoisonError::into_inner).push((workspace, scratch));
         };
         threads.run(|| {
             rayon::scope(|scope| {
@@ -330,7 +340,7 @@ impl<T: Real> Stage<'_, T> {
     /// The lanes of some units and all their tiles.
     fn task(
         &self,
-        target: &Shared<'_, T>,
+        target: &Writer<'_, '_, T>,
         task: usize,
         workspace: &mut Workspace<T>,
         scratch: &mut Scratch<T>,
@@ -344,7 +354,7 @@ impl<T: Real> Stage<'_, T> {
         scratch.flops += (k * site.positions) as u64 * self.flops;
         for unit in 0..k {
             let a = first + unit;
-            for (m, out) in lanes.outputs.iter().enumerate() {
+            for (m, out) in lanes.pass.outputs.iter().enumerate() {
                 let m = l + m;
                 let factors = tiles::Factors {
                     s: out.s.map(|n| lanes.unit(workspace, n, k, unit)),

@@ -112,6 +112,9 @@ impl Checkpoint<'_> {
 /// Says whether the threads should finish what they are at, so that the matrix can be kept.
 pub(super) type Pause<'a> = dyn Fn() -> bool + Sync + 'a;
 
+/// Does tasks of a stage from the given number on until there are no more or it should pause; how many are done then.
+type Tasks<'a, T> = dyn FnMut(MatMut<'_, T>, u64, &Pause<'_>) -> Result<u64> + 'a;
+
 /// How far an assembly is.
 pub(super) struct Ledger<'a> {
     kept: Option<&'a Checkpoint<'a>>,
@@ -144,12 +147,7 @@ impl<'a> Ledger<'a> {
 
     /// Does a stage of `tasks` tasks: `some(out, from, pause)` does them from number `from` on, at least one, stops when
     /// `pause` says so, and returns how many of the stage are done then.
-    pub fn stage<T: Real>(
-        &mut self,
-        mut out: MatMut<'_, T>,
-        tasks: u64,
-        some: &mut dyn FnMut(MatMut<'_, T>, u64, &Pause<'_>) -> Result<u64>,
-    ) -> Result<()> {
+    pub fn stage<T: Real>(&mut self, mut out: MatMut<'_, T>, tasks: u64, some: &mut Tasks<'_, T>) -> Result<()> {
         let base = self.begun;
         self.begun += tasks;
         let mut at = self.done.saturating_sub(base).min(tasks);

@@ -1,9 +1,11 @@
 //! Operators whose products come from tangents of parameters, and their assembly column by column.
 
 use super::SymmetricOperator;
-use super::block::Block;
+use super::block::{Block, BlockTensor};
 use super::checkpoint::{Ledger, Pause};
-use super::lanes::{Linear, Part, Source};
+use super::chunks::Chunk;
+use super::lanes::{Linear, Part, Plan, Source};
+use super::mirror;
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::jvp;
 use crate::error::{Error, Result};
@@ -11,8 +13,9 @@ use crate::graph::execute::Leaves;
 use crate::graph::{NodeId, Program};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
-use std::sync::OnceLock;
+use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Blocks of lanes between two moments at which a long assembly may be saved.
 const SLAB: usize = 64;
@@ -45,11 +48,12 @@ pub(super) struct Columns<'p> {
     block: Block,
     products: Products,
     whole: OnceLock<Map>,
+    flops: OnceLock<u64>,
 }
 
 impl<'p> Columns<'p> {
     pub fn new(prepared: &'p Prepared<'p>, block: &Block, products: Products) -> Self {
-        Columns { prepared, block: block.clone(), products, whole: OnceLock::new() }
+        Columns { prepared, block: block.clone(), products, whole: OnceLock::new(), flops: OnceLock::new() }
     }
 
     pub fn dim(&self) -> usize {
@@ -64,64 +68,42 @@ impl<'p> Columns<'p> {
         &self.block
     }
 
-    /// The map from tangents of the tensors `from` to the rows of the tensors `to` (positions in the block).
-    fn map(&self, from: &[usize], to: &[usize]) -> Map {
-        let prepared = self.prepared;
-        let chunks = match self.products {
-            Products::Gradients => prepared.network.chunks().as_slice(),
-            Products::Of(_) => &[],
-        };
-        let mut sources: Vec<Source> = chunks
-            .iter()
-            .map(|chunk| {
-                let leaves = Leaves { params: prepared.leaves.params.clone(), inputs: chunk.inputs.clone() };
-                let rows = |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| {
-                    let gradients: Vec<Option<NodeId>> = wanted.iter().map(|&i| chunk.gradients[i]).collect();
-                    let present: Vec<NodeId> = gradients.iter().copied().flatten().collect();
-                    let mut tangents = jvp(p, seeds, &present).into_iter();
-                    gradients.iter().map(|g| g.and_then(|_| tangents.next().flatten())).collect()
-                };
-                self.source(chunk.program.clone(), &chunk.params, leaves, (from, to), &rows)
-            })
-            .collect();
+    /// The pieces of the map from tangents of the tensors `from` to the rows of the tensors `to` (positions in the
+    /// block), planned.
+    fn plans(&self, from: &[usize], to: &[usize]) -> Vec<Arc<Plan>> {
+        let (prepared, block) = (self.prepared, &self.block);
         if let Products::Of(products) = self.products {
             let lowered = &prepared.network.lowered;
             let rows =
                 |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| products(prepared, p, seeds, wanted);
-            let leaves = prepared.leaves.clone();
-            sources.push(self.source(lowered.program.clone(), &lowered.params, leaves, (from, to), &rows));
+            return vec![plan(block, lowered.program.clone(), &lowered.params, (from, to), &rows)];
         }
+        let own = |chunk: &Chunk| {
+            let rows = |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| {
+                let gradients: Vec<Option<NodeId>> = wanted.iter().map(|&i| chunk.gradients[i]).collect();
+                let present: Vec<NodeId> = gradients.iter().copied().flatten().collect();
+                let mut tangents = jvp(p, seeds, &present).into_iter();
+                gradients.iter().map(|g| g.and_then(|_| tangents.next().flatten())).collect()
+            };
+            plan(block, chunk.program.clone(), &chunk.params, (from, to), &rows)
+        };
+        prepared.threads.run(|| prepared.network.chunks().par_iter().map(own).collect())
+    }
+
+    /// The same, evaluated.
+    fn map(&self, from: &[usize], to: &[usize]) -> Map {
+        let prepared = self.prepared;
+        let inputs: Vec<_> = match self.products {
+            Products::Gradients => prepared.network.chunks().iter().map(|chunk| chunk.inputs.clone()).collect(),
+            Products::Of(_) => vec![prepared.leaves.inputs.clone()],
+        };
+        let leaves = |inputs| Leaves { params: prepared.leaves.params.clone(), inputs };
+        let sources = self.plans(from, to).into_iter().zip(inputs);
+        let sources = sources.map(|(plan, inputs)| Source { plan, leaves: leaves(inputs) }).collect();
         match prepared.precision {
             Precision::F64 => Map::F64(Linear::new(sources, prepared.threads)),
             Precision::F32 => Map::F32(Linear::new(sources, prepared.threads)),
         }
-    }
-
-    /// One piece of the map: the program with its tangents and the rows that they give.
-    fn source(
-        &self,
-        mut program: Program,
-        params: &[NodeId],
-        leaves: Leaves<f64>,
-        (from, to): (&[usize], &[usize]),
-        rows: &RowsOf<'_>,
-    ) -> Source {
-        let tensors = &self.block.tensors;
-        let mut seeds = Vec::new();
-        let mut inputs = Vec::new();
-        for t in from.iter().map(|&i| &tensors[i]) {
-            let tangent = program.tangent(&t.shape);
-            seeds.push((params[t.index], tangent));
-            inputs.push(Part { node: Some(tangent), offset: t.offset, size: t.size });
-        }
-        let wanted: Vec<usize> = to.iter().map(|&i| tensors[i].index).collect();
-        let rows = rows(&mut program, &seeds, &wanted);
-        let outputs = to
-            .iter()
-            .zip(rows)
-            .map(|(&i, node)| Part { node, offset: tensors[i].offset, size: tensors[i].size })
-            .collect();
-        Source { program, leaves, inputs, outputs }
     }
 
     fn whole(&self) -> &Map {
@@ -133,10 +115,14 @@ impl<'p> Columns<'p> {
 
     /// Floating-point operations of one product.
     pub fn flops(&self) -> u64 {
-        match self.whole() {
-            Map::F64(map) => map.flops(),
-            Map::F32(map) => map.flops(),
-        }
+        *self.flops.get_or_init(|| match self.whole.get() {
+            Some(Map::F64(map)) => map.flops(),
+            Some(Map::F32(map)) => map.flops(),
+            None => {
+                let all: Vec<usize> = (0..self.block.tensors.len()).collect();
+                self.plans(&all, &all).iter().map(|plan| plan.flops()).sum()
+            }
+        })
     }
 
     pub fn apply_many(&self, x: MatRef<'_, f64>, y: MatMut<'_, f64>) -> Result<()> {
@@ -218,11 +204,13 @@ impl<'p> Columns<'p> {
                 Ok(told as u64)
             })?;
         }
-        for (p, to) in maps.iter().enumerate() {
-            for &q in to {
-                mirror(h.as_mut(), &tensors[p], &tensors[q], p == q);
+        self.prepared.threads.run(|| {
+            for (p, to) in maps.iter().enumerate() {
+                for &q in to {
+                    complete(h.as_mut(), &tensors[p], &tensors[q]);
+                }
             }
-        }
+        });
         Ok(())
     }
 
@@ -250,6 +238,29 @@ impl<'p> Columns<'p> {
     }
 }
 
+/// One piece of a map: the program with its tangents and the rows that they give.
+fn plan(
+    block: &Block,
+    mut program: Program,
+    params: &[NodeId],
+    (from, to): (&[usize], &[usize]),
+    rows: &RowsOf<'_>,
+) -> Arc<Plan> {
+    let tensors = &block.tensors;
+    let mut seeds = Vec::new();
+    let mut inputs = Vec::new();
+    for t in from.iter().map(|&i| &tensors[i]) {
+        let tangent = program.tangent(&t.shape);
+        seeds.push((params[t.index], tangent));
+        inputs.push(Part { node: Some(tangent), offset: t.offset, size: t.size });
+    }
+    let wanted: Vec<usize> = to.iter().map(|&i| tensors[i].index).collect();
+    let rows = rows(&mut program, &seeds, &wanted);
+    let outputs =
+        to.iter().zip(rows).map(|(&i, node)| Part { node, offset: tensors[i].offset, size: tensors[i].size }).collect();
+    Plan::new(program, &inputs, outputs)
+}
+
 /// The i-th unit vector.
 fn unit<T: Real>(i: usize, tangent: &mut [T]) {
     tangent.fill(T::ZERO);
@@ -259,23 +270,24 @@ fn unit<T: Real>(i: usize, tangent: &mut [T]) {
 }
 
 /// Copies the computed block (rows of q, columns of p) to its mirror image; averages where they are the same.
-fn mirror<U: Real>(mut h: MatMut<'_, U>, p: &super::block::BlockTensor, q: &super::block::BlockTensor, same: bool) {
-    const TILE: usize = 32;
-    for j0 in (0..p.size).step_by(TILE) {
-        for i0 in (0..q.size).step_by(TILE) {
-            for j in j0..(j0 + TILE).min(p.size) {
-                for i in i0..(i0 + TILE).min(q.size) {
-                    let (row, column) = (q.offset + i, p.offset + j);
-                    if !same {
-                        h[(column, row)] = h[(row, column)];
-                    } else if i > j {
-                        let mean = U::of(0.5) * (h[(row, column)] + h[(column, row)]);
-                        h[(row, column)] = mean;
-                        h[(column, row)] = mean;
-                    }
-                }
-            }
-        }
+fn complete<U: Real>(h: MatMut<'_, U>, p: &BlockTensor, q: &BlockTensor) {
+    // a cut between the two tensors divides the block from its mirror image
+    let cut = p.offset.max(q.offset);
+    if p.offset == q.offset {
+        mirror::symmetrise(h.submatrix_mut(p.offset, p.offset, p.size, p.size));
+        return;
+    }
+    let (_, above, below, _) = h.split_at_mut(cut, cut);
+    if p.offset < q.offset {
+        mirror::transpose(
+            below.submatrix_mut(0, p.offset, q.size, p.size).as_ref(),
+            above.submatrix_mut(p.offset, 0, p.size, q.size),
+        );
+    } else {
+        mirror::transpose(
+            above.submatrix_mut(q.offset, 0, q.size, p.size).as_ref(),
+            below.submatrix_mut(0, q.offset, p.size, q.size),
+        );
     }
 }
 

@@ -13,7 +13,7 @@
 use super::SymmetricOperator;
 use super::block::Block;
 use super::columns::{Columns, Products};
-use super::lanes::{Linear, Part, Source};
+use super::lanes::{Linear, Part, Plan, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
@@ -91,8 +91,8 @@ impl<'p> GaussNewton<'p> {
         let rows = vjp(&mut program, &[(output, cotangent)], &params);
         let parts = block.tensors.iter().zip(rows);
         let outputs = parts.map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-        let inputs = vec![Part { node: Some(cotangent), offset: 0, size: count }];
-        let source = Source { program, leaves: prepared.leaves.clone(), inputs, outputs };
+        let inputs = [Part { node: Some(cotangent), offset: 0, size: count }];
+        let source = Source { plan: Plan::new(program, &inputs, outputs), leaves: prepared.leaves.clone() };
         let map = Linear::<T>::new(vec![source], prepared.threads);
         let mut factor = Mat::<f64>::zeros(block.len, count);
         let fill = |row: usize, tangent: &mut [T]| {

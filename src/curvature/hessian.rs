@@ -9,6 +9,7 @@ use super::prepared::{Precision, Prepared};
 use crate::error::Result;
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// ∂²L/∂θ² over a block.
@@ -43,11 +44,13 @@ impl<'p> Hessian<'p> {
             Precision::F32 => {
                 let mut narrow = vec![0.0f32; n * n];
                 let flops = self.assemble(MatMut::from_column_major_slice_mut(&mut narrow, n, n), kept, progress)?;
-                for (j, column) in narrow.chunks_exact(n.max(1)).enumerate() {
-                    for (i, &v) in column.iter().enumerate() {
-                        h[(i, j)] = f64::from(v);
-                    }
-                }
+                self.columns.prepared().threads.run(|| {
+                    h.as_mut().par_col_chunks_mut(1).zip(narrow.par_chunks_exact(n.max(1))).for_each(
+                        |(wide, narrow)| {
+                            wide.col_mut(0).iter_mut().zip(narrow).for_each(|(wide, &v)| *wide = f64::from(v));
+                        },
+                    );
+                });
                 flops
             }
         };

@@ -40,21 +40,28 @@ pub(super) struct Part {
     pub size: usize,
 }
 
-/// What a piece of a map is made of.
+/// A piece of a map, planned for any snapshot.
+#[derive(Debug)]
+pub(super) struct Plan {
+    schedule: Arc<Schedule>,
+    /// Tangent slots, and the parts of the vector that they hold.
+    inputs: Vec<(usize, Part)>,
+    /// Which output of the map each output of the schedule is.
+    wanted: Vec<usize>,
+    outputs: Vec<Part>,
+}
+
+/// A piece of a map at a snapshot.
 pub(super) struct Source {
-    pub program: Program,
+    pub plan: Arc<Plan>,
     pub leaves: Leaves<f64>,
-    pub inputs: Vec<Part>,
-    pub outputs: Vec<Part>,
 }
 
 /// One term of a map, evaluated at one snapshot.
 #[derive(Debug)]
 struct Piece<T> {
     evaluated: Evaluated<T>,
-    inputs: Vec<(usize, Part)>,
-    /// Which output of the map each output of the schedule is.
-    outputs: Vec<usize>,
+    plan: Arc<Plan>,
 }
 
 /// A linear map evaluated at one snapshot: the sum of its pieces.
@@ -67,9 +74,9 @@ pub(super) struct Linear<T> {
     workers: Mutex<Vec<Worker<T>>>,
 }
 
-impl<T: Real> Piece<T> {
-    fn new(source: Source, par: Par) -> Self {
-        let Source { program, leaves, inputs, outputs } = source;
+impl Plan {
+    /// Plans a piece whose tangents are the `inputs` and whose rows are the `outputs`.
+    pub fn new(program: Program, inputs: &[Part], outputs: Vec<Part>) -> Arc<Self> {
         let inputs = inputs
             .iter()
             .filter_map(|part| match program.node(part.node?).op {
@@ -77,14 +84,26 @@ impl<T: Real> Piece<T> {
                 _ => None,
             })
             .collect();
-        let (outputs, wanted): (Vec<usize>, Vec<NodeId>) =
+        let (wanted, nodes): (Vec<usize>, Vec<NodeId>) =
             outputs.iter().enumerate().filter_map(|(i, o)| Some((i, o.node?))).unzip();
-        let schedule = Schedule::products(Arc::new(program), &wanted);
-        Piece { evaluated: Evaluated::new(schedule, leaves, par), inputs, outputs }
+        let schedule = Arc::new(Schedule::products(Arc::new(program), &nodes));
+        Arc::new(Plan { schedule, inputs, wanted, outputs })
+    }
+
+    /// Floating-point operations of one product.
+    pub fn flops(&self) -> u64 {
+        self.schedule.lane_flops()
+    }
+}
+
+impl<T: Real> Piece<T> {
+    fn new(source: Source, par: Par) -> Self {
+        let Source { plan, leaves } = source;
+        Piece { evaluated: Evaluated::new(plan.schedule.clone(), leaves, par), plan }
     }
 
     fn schedule(&self) -> &Schedule {
-        self.evaluated.schedule()
+        &self.plan.schedule
     }
 }
 
@@ -157,7 +176,7 @@ impl<T: Real> Shared<T> {
             let mut sums = sums.write().unwrap_or_else(PoisonError::into_inner);
             clear(&mut sums, &self.outputs, seeds.lanes());
             for piece in &self.pieces[group * count / groups..(group + 1) * count / groups] {
-                buffers.run(&piece.evaluated, &seeds, &mut sums, &piece.outputs);
+                buffers.run(&piece.evaluated, &seeds, &mut sums, &piece.plan.wanted);
             }
         }
         lock(&self.buffers).push(buffers);
@@ -215,7 +234,7 @@ impl<T: Real> Call<T> {
             let mut seeds = shared.seeds.write().unwrap_or_else(PoisonError::into_inner);
             seeds.set_lanes(lanes);
             // all pieces read the same tangents
-            for &(slot, part) in shared.pieces.iter().take(1).flat_map(|p| &p.inputs) {
+            for &(slot, part) in shared.pieces.iter().take(1).flat_map(|p| &p.plan.inputs) {
                 seeds.set(slot, part.size, |l| {
                     let column = (l < x.ncols()).then(|| x.col(l).subrows(part.offset, part.size));
                     column.map(|column| column.iter().map(|&x| T::of(x)))
@@ -245,7 +264,7 @@ impl<T: Real> Linear<T> {
     /// Plans the map and evaluates what does not depend on tangents.
     pub fn new(sources: Vec<Source>, threads: &Threads) -> Self {
         let par = if sources.len() == 1 { threads.faer() } else { Par::Seq };
-        let outputs = sources.first().map_or(Vec::new(), |s| s.outputs.clone());
+        let outputs = sources.first().map_or(Vec::new(), |s| s.plan.outputs.clone());
         let pieces: Vec<Piece<T>> = threads.run(|| sources.into_par_iter().map(|s| Piece::new(s, par)).collect());
         let largest = pieces.iter().map(|p| p.schedule().lane_elements()).max().unwrap_or(0);
         let lanes = if LANES.1 * largest > ELEMENTS { LANES.0 } else { LANES.1 };
@@ -259,7 +278,7 @@ impl<T: Real> Linear<T> {
 
     /// Floating-point operations of one product.
     pub fn flops(&self) -> u64 {
-        self.pieces.iter().map(|p| p.schedule().lane_flops()).sum()
+        self.pieces.iter().map(|p| p.plan.flops()).sum()
     }
 
     /// y ← A·x for all columns.
@@ -308,7 +327,7 @@ impl<T: Real> Linear<T> {
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         let lanes = self.lanes;
-        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.inputs.first()) else { return Ok(()) };
+        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.plan.inputs.first()) else { return Ok(()) };
         if input.size == 0 {
             return Ok(());
         }
@@ -326,7 +345,7 @@ impl<T: Real> Linear<T> {
             seeds.set(slot, input.size, |l| (l < k).then(|| tangents[l].iter().copied()));
             clear(sums, &self.outputs, lanes);
             for piece in self.pieces.iter() {
-                buffers.run(&piece.evaluated, seeds, sums, &piece.outputs);
+                buffers.run(&piece.evaluated, seeds, sums, &piece.plan.wanted);
             }
             for (part, sums) in self.outputs.iter().zip(&*sums) {
                 finite("product with the curvature matrix", sums)?;

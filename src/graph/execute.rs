@@ -102,17 +102,6 @@ pub struct Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    /// Buffers for the lane pass of `schedule`.
-    pub fn new(schedule: &Schedule, lanes: usize) -> Self {
-        let buffers = |sizes: &[usize]| sizes.iter().map(|&n| vec![T::ZERO; n * lanes]).collect::<Vec<_>>();
-        Workspace {
-            lanes,
-            slots: buffers(&schedule.lane_slots),
-            tangents: buffers(&schedule.tangent_sizes),
-            scratch: Vec::new(),
-        }
-    }
-
     /// Makes the buffers fit for blocks of `lanes` tangents of a schedule, keeping what is large enough.
     pub fn fit(&mut self, schedule: &Schedule, lanes: usize) {
         let want = schedule.lane_slots.len();

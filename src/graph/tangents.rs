@@ -17,6 +17,7 @@ use crate::tensor::matmul::Gemm;
 use crate::tensor::skinny::Live;
 use crate::tensor::{Real, elementwise, layout, reduce};
 use faer::Par;
+use std::sync::Arc;
 
 /// Buffers of one worker.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub struct Buffers<T> {
 /// A schedule of products at one snapshot.
 #[derive(Debug)]
 pub struct Evaluated<T> {
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     primal: Primal<T>,
     /// For each step of the lane pass the rows that its mask leaves.
     lives: Vec<Option<Live>>,
@@ -36,7 +37,7 @@ pub struct Evaluated<T> {
 
 impl<T: Real> Evaluated<T> {
     /// Evaluates in double precision what does not depend on tangents, and looks at the masks.
-    pub fn new(schedule: Schedule, leaves: Leaves<f64>, par: Par) -> Self {
+    pub fn new(schedule: Arc<Schedule>, leaves: Leaves<f64>, par: Par) -> Self {
         let mut primal = Primal::<f64>::new(&schedule, leaves);
         primal.run(&schedule, par);
         let primal = primal.rounded();

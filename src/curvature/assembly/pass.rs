@@ -11,8 +11,12 @@ use faer::Par;
 use std::sync::Arc;
 
 impl Assembly {
-    /// The lane pass of site l, and where its outputs stand.
-    pub(super) fn lanes(&self, l: usize) -> (Schedule, usize, usize, Vec<Outputs>) {
+    /// The lane pass of site l.
+    pub(super) fn pass(&self, l: usize) -> &Pass {
+        self.passes[l].get_or_init(|| self.plan_pass(l))
+    }
+
+    fn plan_pass(&self, l: usize) -> Pass {
         let mut program = self.program.clone();
         let later = &self.sites[l..];
         let deltas = &self.deltas[l..];
@@ -45,8 +49,18 @@ impl Assembly {
                 delta: delta.map(&mut want),
             })
             .collect();
-        (Schedule::new(Arc::new(program), &wanted), slot, x, outputs)
+        Pass { schedule: Schedule::new(Arc::new(program), &wanted), slot, x, outputs }
     }
+}
+
+/// The lane pass of one site, for any snapshot.
+pub(super) struct Pass {
+    pub schedule: Schedule,
+    /// The tangent slot of the site's pre-activations.
+    slot: usize,
+    /// Position of X_l among the outputs.
+    pub x: usize,
+    pub outputs: Vec<Outputs>,
 }
 
 /// What the lanes of one site yield for a later one: positions among the outputs of the schedule.
@@ -58,39 +72,35 @@ pub(super) struct Outputs {
 }
 
 /// The lanes of one site, evaluated at one snapshot.
-pub(super) struct Lanes<T> {
-    pub schedule: Schedule,
+pub(super) struct Lanes<'a, T> {
+    pub pass: &'a Pass,
     values: Primal<T>,
-    slot: usize,
     positions: usize,
-    /// Position of X_l among the outputs.
-    pub x: usize,
-    pub outputs: Vec<Outputs>,
 }
 
-impl<T: Real> Lanes<T> {
-    pub fn new(assembly: &Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
-        let (schedule, slot, x, outputs) = assembly.lanes(l);
-        let mut values = Primal::<f64>::new(&schedule, leaves.clone());
-        threads.run(|| values.run(&schedule, threads.faer()));
+impl<'a, T: Real> Lanes<'a, T> {
+    pub fn new(assembly: &'a Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
+        let pass = assembly.pass(l);
+        let mut values = Primal::<f64>::new(&pass.schedule, leaves.clone());
+        threads.run(|| values.run(&pass.schedule, threads.faer()));
         let values = values.rounded();
-        Lanes { schedule, values, slot, positions: assembly.sites[l].positions, x, outputs }
+        Lanes { pass, values, positions: assembly.sites[l].positions }
     }
 
     pub fn primal(&self, output: usize) -> &[T] {
-        self.values.output(&self.schedule, output)
+        self.values.output(&self.pass.schedule, output)
     }
 
     /// What the lanes of one of `k` units, one for each position, yield.
-    pub fn unit<'a>(&'a self, workspace: &'a Workspace<T>, output: usize, k: usize, unit: usize) -> &'a [T] {
-        let all = workspace.output(&self.schedule, &self.values, output, k * self.positions);
+    pub fn unit<'w>(&'w self, workspace: &'w Workspace<T>, output: usize, k: usize, unit: usize) -> &'w [T] {
+        let all = workspace.output(&self.pass.schedule, &self.values, output, k * self.positions);
         let size = all.len() / k;
         &all[unit * size..(unit + 1) * size]
     }
 
     /// Perturbs units `first .. first + k` in all samples, each position in a lane of its own.
     pub fn evaluate(&self, workspace: &mut Workspace<T>, first: usize, k: usize, site: &Site) {
-        let tangent = workspace.tangent_mut(self.slot);
+        let tangent = workspace.tangent_mut(self.pass.slot);
         let lanes = k * self.positions;
         for (lane, tangent) in tangent.chunks_exact_mut((site.rows * site.fan_out).max(1)).take(lanes).enumerate() {
             let (unit, position) = (lane / self.positions, lane % self.positions);
@@ -99,6 +109,6 @@ impl<T: Real> Lanes<T> {
                 row[first + unit] = T::ONE;
             }
         }
-        workspace.run(&self.schedule, &self.values, lanes, Par::Seq);
+        workspace.run(&self.pass.schedule, &self.values, lanes, Par::Seq);
     }
 }

@@ -6,13 +6,29 @@ use crate::tensor::Real;
 use faer::MatMut;
 use std::marker::PhantomData;
 
+/// Matrices of at least so many bytes are written past the caches: they do not fit, and a line that is written whole need
+/// not be fetched before.
+const STREAMED: usize = 256 << 20;
+/// Runs of fewer bytes are mostly parts of lines.
+const RUN: usize = 1 << 10;
+
 /// A column-major matrix open for concurrent writes to disjoint entries.
 pub(super) struct Shared<'m, T> {
     start: *mut T,
     rows: usize,
     columns: usize,
     stride: usize,
+    streamed: bool,
     matrix: PhantomData<&'m mut [T]>,
+}
+
+/// One thread's permission to write; when it is dropped, what the thread wrote is visible to whom it synchronises with.
+pub(super) struct Writer<'a, 'm, T>(&'a Shared<'m, T>);
+
+impl<T> Drop for Writer<'_, '_, T> {
+    fn drop(&mut self) {
+        settle();
+    }
 }
 
 // SAFETY: the pointer is only written through, in `write`, whose caller promises that no entry is written by two
@@ -27,10 +43,19 @@ impl<'m, T: Real> Shared<'m, T> {
         if matrix.row_stride() != 1 || (columns > 1 && stride < rows) {
             return None;
         }
-        ask_for_large(matrix.as_ptr(), columns.saturating_sub(1) * stride + rows);
-        Some(Shared { start: matrix.as_ptr_mut(), rows, columns, stride, matrix: PhantomData })
+        let elements = columns.saturating_sub(1) * stride + rows;
+        ask_for_large(matrix.as_ptr(), elements);
+        let streamed = elements * size_of::<T>() >= STREAMED;
+        Some(Shared { start: matrix.as_ptr_mut(), rows, columns, stride, streamed, matrix: PhantomData })
     }
 
+    /// Opens the matrix for the calling thread; to be dropped by it before anybody reads.
+    pub fn writer(&self) -> Writer<'_, 'm, T> {
+        Writer(self)
+    }
+}
+
+impl<T: Real> Writer<'_, '_, T> {
     /// Writes `values` into rows `row ..` of column `column`; a run outside the matrix is a programming error.
     ///
     /// # Safety
@@ -39,13 +64,59 @@ impl<'m, T: Real> Shared<'m, T> {
     /// belongs to one of the two units and whose column belongs to the other: entries of different pairs differ in the
     /// unit of their row or of their column, so no entry has two writers.
     pub unsafe fn write(&self, column: usize, row: usize, values: &[T]) {
-        assert!(column < self.columns && row <= self.rows && values.len() <= self.rows - row);
+        let m = self.0;
+        assert!(column < m.columns && row <= m.rows && values.len() <= m.rows - row);
         // SAFETY: the run lies inside the matrix by the assertion, whose entries are `T: Copy` behind a pointer that is
         // valid for writes (it comes from an exclusive borrow held for 'm); the source is a distinct allocation, since
         // nothing else can borrow the matrix. No other thread writes these entries, by the caller's promise.
         unsafe {
-            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(column * self.stride + row), values.len());
+            let to = m.start.add(column * m.stride + row);
+            if m.streamed && size_of_val(values) >= RUN {
+                stream(values, to);
+            } else {
+                std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+            }
         }
+    }
+}
+
+/// Copies `values` to `to` past the caches.
+///
+/// # Safety
+/// As [`std::ptr::copy_nonoverlapping`]; and the thread calls [`settle`] before anybody reads what was written.
+#[cfg(target_arch = "x86_64")]
+unsafe fn stream<T: Real>(values: &[T], to: *mut T) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    const LINE: usize = 64;
+    const PART: usize = size_of::<__m128i>();
+    let bytes = size_of_val(values);
+    let (from, to) = (values.as_ptr().cast::<u8>(), to.cast::<u8>());
+    let head = to.align_offset(LINE).min(bytes);
+    let lines = (bytes - head) / LINE * LINE;
+    // SAFETY: head, lines and rest are the bytes of the run, each copied once, between allocations that do not overlap;
+    // `to + head` is aligned for 16-byte stores (SSE2 is part of x86-64), loads need no alignment; floating-point numbers
+    // have no padding. The order of the stores does not matter before `settle`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from, to, head);
+        for at in (head..head + lines).step_by(PART) {
+            _mm_stream_si128(to.add(at).cast(), _mm_loadu_si128(from.add(at).cast()));
+        }
+        std::ptr::copy_nonoverlapping(from.add(head + lines), to.add(head + lines), bytes - head - lines);
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn stream<T: Real>(values: &[T], to: *mut T) {
+    // SAFETY: by the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len()) }
+}
+
+/// Orders streamed stores before all that the thread does later.
+fn settle() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64; a fence touches no memory.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
     }
 }
 
@@ -61,9 +132,28 @@ mod tests {
         let shared = Shared::new(m.as_mut()).unwrap();
         (0..64 * 37).into_par_iter().for_each(|e| {
             // SAFETY: each e is a different entry.
-            unsafe { shared.write(e / 37, e % 37, &[e as f64]) }
+            unsafe { shared.writer().write(e / 37, e % 37, &[e as f64]) }
         });
         assert!((0..64).all(|j| (0..37).all(|i| m[(i, j)] == (j * 37 + i) as f64)));
+    }
+
+    #[test]
+    fn long_runs_of_any_alignment_are_streamed() {
+        let rows = 1501;
+        let mut m = Mat::<f32>::from_fn(rows, 40, |_, _| f32::NAN);
+        let mut shared = Shared::new(m.as_mut()).unwrap();
+        assert!(!shared.streamed);
+        shared.streamed = true;
+        let (first, middle) = (|j: usize| j * 7, |j: usize| 600 + j);
+        (0..40usize).into_par_iter().for_each(|j| {
+            let writer = shared.writer();
+            let column: Vec<f32> = (0..rows).map(|i| (j * rows + i) as f32).collect();
+            for run in [0..first(j), first(j)..middle(j), middle(j)..rows] {
+                // SAFETY: each j is a different column.
+                unsafe { writer.write(j, run.start, &column[run]) }
+            }
+        });
+        assert!((0..40).all(|j| (0..rows).all(|i| m[(i, j)] == (j * rows + i) as f32)));
     }
 
     #[test]
@@ -72,7 +162,7 @@ mod tests {
         let mut m = Mat::<f64>::zeros(3, 3);
         let shared = Shared::new(m.as_mut()).unwrap();
         // SAFETY: one thread only; the call must panic before it writes.
-        unsafe { shared.write(2, 1, &[0.0; 3]) }
+        unsafe { shared.writer().write(2, 1, &[0.0; 3]) }
     }
 
     #[test]

@@ -4,14 +4,14 @@ use super::Assembly;
 use crate::curvature::checkpoint::Ledger;
 use crate::curvature::{Block, Network, Precision, Prepared};
 use crate::parallel::Threads;
+use crate::snapshot::array::Array;
 use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
 use crate::snapshot::placing::Binding;
 use crate::train::{data, network};
 use faer::Mat;
 use std::sync::Arc;
 
-/// Largest difference from the columns relative to the largest entry, after checking that the result is symmetric.
-fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) -> (f64, Mat<f64>) {
+fn built(name: &str, source: &str, batch: usize) -> (Arc<Network>, Vec<(String, Array)>) {
     let spec = network::Network::parse(name).unwrap();
     let d = data::load(source, &spec, batch, 5).unwrap();
     let (model, params) = spec.build(&d.interface, 3).unwrap();
@@ -26,9 +26,14 @@ fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) 
         ignore_index: d.ignore_index,
         label_smoothing: 0.0,
     };
-    let threads = Threads::new(threads).unwrap();
     let arrays = [("x".to_owned(), d.x), ("y".to_owned(), d.y)];
-    let net = Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap());
+    (Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap()), params)
+}
+
+/// Largest difference from the columns relative to the largest entry, after checking that the result is symmetric.
+fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) -> (f64, Mat<f64>) {
+    let threads = Threads::new(threads).unwrap();
+    let (net, params) = built(name, source, batch);
     let prepared = Prepared::new(net, &params, Precision::F64, &threads).unwrap();
     let block = Block::full(prepared.network().params());
     let mut assembly = Assembly::plan(&prepared, &block);
@@ -81,23 +86,8 @@ fn attention() {
 
 /// The assembly of a small network, its unfinished matrix kept after every task.
 fn kept(name: &str, source: &str, at: &std::path::Path, key: &str, mut seen: impl FnMut(&str) + Send) -> Mat<f64> {
-    let spec = network::Network::parse(name).unwrap();
-    let d = data::load(source, &spec, 6, 5).unwrap();
-    let (model, params) = spec.build(&d.interface, 3).unwrap();
-    let shapes: Vec<_> = params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
-    let bindings: Vec<Binding> = params
-        .iter()
-        .map(|(n, _)| Binding { parameter: n.clone(), initializer: n.clone(), transposed: false })
-        .collect();
-    let loss = LossSpec {
-        kind: LossKind::CrossEntropy,
-        reduction: Reduction::Mean,
-        ignore_index: d.ignore_index,
-        label_smoothing: 0.0,
-    };
     let threads = Threads::new(2).unwrap();
-    let arrays = [("x".to_owned(), d.x), ("y".to_owned(), d.y)];
-    let net = Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap());
+    let (net, params) = built(name, source, 6);
     let prepared = Prepared::new(net, &params, Precision::F64, &threads).unwrap();
     let block = Block::full(prepared.network().params());
     let remarks = std::sync::Mutex::new(&mut seen);

@@ -3,7 +3,7 @@
 //! Every tile is computed once by one thread with sequential kernels and written to all its places at once.
 #![allow(unsafe_code)]
 
-use super::shared::Shared;
+use super::shared::Writer;
 use super::sites::Site;
 use crate::curvature::prepared::finite;
 use crate::error::Result;
@@ -12,7 +12,7 @@ use faer::{MatMut, MatRef, Par};
 
 /// The rows and columns of the matrix that belong to one site.
 pub(super) struct Target<'a, 'm, T> {
-    pub matrix: &'a Shared<'m, T>,
+    pub matrix: &'a Writer<'a, 'm, T>,
     pub site: &'a Site,
 }
 
@@ -193,8 +193,10 @@ pub(super) fn diagonal<T: Real>(
             right,
         );
         scratch.flops += (width * (width + 1) * count) as u64;
+        for (c, column) in product.chunks_exact(width).enumerate() {
+            finite("Hessian tile", &column[c..])?;
+        }
         mirror(product, width);
-        finite("Hessian tile", product)?;
         for (c, &input) in x.columns.iter().enumerate() {
             let values = &product[c * width..(c + 1) * width];
             for &(at, n) in &x.runs {
