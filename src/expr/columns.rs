@@ -114,6 +114,8 @@ fn column_one(op: One, target: &mut [f64; LANES], a: &[f64; LANES], count: usize
                 *t = exponent.power(*a);
             }
         }
+        // Rarely is a number subnormal or outside the domain: then all take the long way.
+        One::Call(Function::Ln) if kernel::all_normal(a) => map(target, a, kernel::ln_normal),
         One::Call(Function::Ln) => map(target, a, kernel::ln),
         One::Call(Function::Log2) => map(target, a, kernel::log2),
         One::Call(Function::Exp) => map(target, a, kernel::exp),

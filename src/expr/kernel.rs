@@ -89,15 +89,30 @@ pub(crate) fn ln(x: f64) -> f64 {
 /// [`ln`], sooner where one number after another is taken: what is rare is a branch.
 #[inline(always)]
 pub(crate) fn ln_alone(x: f64) -> f64 {
-    const NORMAL: u64 = f64::INFINITY.to_bits() - f64::MIN_POSITIVE.to_bits();
     #[cold]
     #[inline(never)]
     fn rare(x: f64) -> f64 {
         ln(x)
     }
-    if x.to_bits().wrapping_sub(f64::MIN_POSITIVE.to_bits()) >= NORMAL {
-        return rare(x);
-    }
+    if is_normal(x) { ln_normal(x) } else { rare(x) }
+}
+
+/// Positive, finite and not subnormal.
+#[inline(always)]
+fn is_normal(x: f64) -> bool {
+    const SPAN: u64 = f64::INFINITY.to_bits() - f64::MIN_POSITIVE.to_bits();
+    x.to_bits().wrapping_sub(f64::MIN_POSITIVE.to_bits()) < SPAN
+}
+
+/// Whether [`ln_normal`] is right for all of them; looks at all, so that it vectorises.
+#[inline(always)]
+pub(crate) fn all_normal(values: &[f64]) -> bool {
+    values.iter().fold(true, |all, x| all & is_normal(*x))
+}
+
+/// [`ln`] of a positive, finite number that is not subnormal.
+#[inline(always)]
+pub(crate) fn ln_normal(x: f64) -> f64 {
     let (k, m) = split_normal(x.to_bits());
     log_sum(k, m)
 }
