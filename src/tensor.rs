@@ -14,6 +14,7 @@
 //! | `layout` | axis permutations |
 //! | `index` | gather and scatter-add by a constant index map |
 //! | `matmul` | batched products by faer |
+//! | `panels` | sums of outer products of chosen rows, packed once, triangles alone where they are enough |
 //! | `skinny` | products a few registers wide, without packing, zeros skipped |
 //! | `simd` | the registers that `skinny` is written in |
 
@@ -21,6 +22,7 @@ pub mod elementwise;
 pub mod index;
 pub mod layout;
 pub mod matmul;
+pub mod panels;
 pub mod real;
 pub mod reduce;
 pub mod simd;

@@ -354,6 +354,7 @@ impl<T: Real> Stage<'_, T> {
         scratch.flops += (k * site.positions) as u64 * self.flops;
         for unit in 0..k {
             let a = first + unit;
+            scratch.forget();
             for (m, out) in lanes.pass.outputs.iter().enumerate() {
                 let m = l + m;
                 let factors = tiles::Factors {

@@ -2,7 +2,6 @@
 
 use super::simd::Vector;
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use std::fmt::Debug;
 use std::iter::Sum;
@@ -37,6 +36,10 @@ pub trait Real:
     fn of(x: f64) -> Self;
     /// Widened exactly.
     fn wide(self) -> f64;
+    /// √x.
+    fn sqrt(self) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
     /// eˣ.
     fn exp(self) -> Self;
     /// ln(1 + x).
@@ -49,10 +52,6 @@ pub trait Real:
     fn take(bytes: &[u8]) -> Self;
     /// dst ← (dst +) lhs·rhs.
     fn product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, par: Par)
-    where
-        Self: Sized;
-    /// The lower triangle (diagonal included) of dst ← (dst +) lhs·rhs, sequentially; the rest is untouched.
-    fn lower_product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>)
     where
         Self: Sized;
 }
@@ -71,6 +70,14 @@ macro_rules! real {
             #[inline]
             fn wide(self) -> f64 {
                 f64::from(self)
+            }
+            #[inline]
+            fn sqrt(self) -> Self {
+                <$t>::sqrt(self)
+            }
+            #[inline]
+            fn abs(self) -> Self {
+                <$t>::abs(self)
             }
             #[inline]
             fn exp(self) -> Self {
@@ -98,11 +105,6 @@ macro_rules! real {
             }
             fn product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>, par: Par) {
                 matmul(dst, if add { Accum::Add } else { Accum::Replace }, lhs, rhs, 1.0, par);
-            }
-            fn lower_product(dst: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
-                let beta = if add { Accum::Add } else { Accum::Replace };
-                let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-                triangular::matmul(dst, lower, beta, lhs, full, rhs, full, 1.0, Par::Seq);
             }
         }
     };

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 /// not be fetched before.
 const STREAMED: usize = 256 << 20;
 /// Runs of fewer bytes are mostly parts of lines.
-const RUN: usize = 1 << 10;
+const RUN: usize = 1 << 9;
 
 /// A column-major matrix open for concurrent writes to disjoint entries.
 pub(super) struct Shared<'m, T> {

@@ -6,6 +6,7 @@ use crate::curvature::network::Network;
 use crate::graph::schedule::needed;
 use crate::graph::{NodeId, Op, Program};
 use crate::tensor::strides::{Loops, broadcast, row_major};
+use std::ops::Range;
 
 /// z = X·op(W), with W a parameter of the block that enters the network here and nowhere else, and perhaps a bias that is
 /// added to z: a weight of an input that is always 1.
@@ -33,6 +34,17 @@ pub(super) struct Site {
     strides: (usize, usize),
 }
 
+/// Consecutive rows of the matrix, and where they are in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Position in the list.
+    pub at: usize,
+    /// First row.
+    pub row: usize,
+    /// How many.
+    pub count: usize,
+}
+
 impl Site {
     /// Inputs of a unit, the constant 1 of a bias (the last) included.
     pub fn inputs(&self) -> usize {
@@ -44,18 +56,44 @@ impl Site {
         if i < self.fan_in { self.offsets.0 + a * self.strides.0 + i * self.strides.1 } else { self.offsets.1 + a }
     }
 
-    /// Maximal runs (position, length) of a list of inputs that stand in consecutive rows.
-    pub fn runs(&self, inputs: &[usize]) -> Vec<(usize, usize)> {
-        let mut runs: Vec<(usize, usize)> = Vec::new();
+    /// Maximal runs (of positions) of a list of inputs that stand in consecutive rows.
+    pub fn runs(&self, inputs: &[usize]) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
         for (at, &i) in inputs.iter().enumerate() {
             match runs.last_mut() {
-                Some((start, n)) if self.strides.1 == 1 && i < self.fan_in && inputs[*start] + *n == i => {
-                    *n += 1;
+                Some(run) if self.unit_by_unit() && i < self.fan_in && inputs[run.start] + run.len() == i => {
+                    run.end += 1;
                 }
-                _ => runs.push((at, 1)),
+                _ => runs.push(at..at + 1),
             }
         }
         runs
+    }
+
+    /// Whether the weights of one unit stand in consecutive rows; else those of one input do.
+    pub fn unit_by_unit(&self) -> bool {
+        self.strides.1 == 1
+    }
+
+    /// The rows of all inputs of some units as runs: the weights unit by unit, or input by input where they stand so,
+    /// then the biases.
+    pub fn rows_of(&self, units: Range<usize>) -> Vec<Run> {
+        let (first, count) = (units.start, units.len());
+        let mut runs = match (self.unit_by_unit(), self.fan_in) {
+            (_, 0) => Vec::new(),
+            (true, n) => vec![Run { at: 0, row: self.row(first, 0), count: count * n }],
+            (false, n) => (0..n).map(|i| Run { at: i * count, row: self.row(first, i), count }).collect(),
+        };
+        if self.bias.is_some() {
+            runs.push(Run { at: count * self.fan_in, row: self.row(first, self.fan_in), count });
+        }
+        runs
+    }
+
+    /// Where the weight from input `i` to unit `a` is among the runs.
+    pub fn place(&self, runs: &[Run], a: usize, i: usize) -> usize {
+        let row = self.row(a, i);
+        runs.iter().find(|run| (run.row..run.row + run.count).contains(&row)).map_or(0, |run| run.at + row - run.row)
     }
 
     /// Whether the tensor of the block is this weight or its bias.

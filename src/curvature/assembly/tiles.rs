@@ -4,11 +4,12 @@
 #![allow(unsafe_code)]
 
 use super::shared::Writer;
-use super::sites::Site;
+use super::sites::{Run, Site};
 use crate::curvature::prepared::finite;
 use crate::error::Result;
 use crate::tensor::Real;
-use faer::{MatMut, MatRef, Par};
+use crate::tensor::panels::{Panels, Wanted, product};
+use std::ops::Range;
 
 /// The rows and columns of the matrix that belong to one site.
 pub(super) struct Target<'a, 'm, T> {
@@ -21,8 +22,8 @@ pub(super) struct Activations<T> {
     data: Vec<T>,
     /// Inputs kept.
     columns: Vec<usize>,
-    /// Runs of them in consecutive rows of the matrix.
-    runs: Vec<(usize, usize)>,
+    /// Runs of them (positions in that list) in consecutive rows of the matrix.
+    runs: Vec<Range<usize>>,
     rows: usize,
 }
 
@@ -49,15 +50,14 @@ impl<T: Real> Activations<T> {
         self.columns.len()
     }
 
-    /// Copies some rows.
-    fn pick(&self, rows: &[u32], out: &mut Vec<T>) {
-        let width = self.width();
-        out.clear();
-        out.reserve(rows.len() * width);
-        for &r in rows {
-            let at = r as usize * width;
-            out.extend_from_slice(&self.data[at..at + width]);
-        }
+    /// The parts of the runs between two positions.
+    fn runs_in(&self, inputs: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = *inputs;
+        self.runs.iter().map(move |r| r.start.max(start)..r.end.min(end)).filter(|r| !r.is_empty())
+    }
+
+    fn row(&self, n: usize) -> &[T] {
+        &self.data[n * self.width()..(n + 1) * self.width()]
     }
 }
 
@@ -68,9 +68,9 @@ fn clear<T: Real>(l: &Target<'_, '_, T>, a: usize, m: &Target<'_, '_, T>, b: usi
     let fill = |from: &Site, a: usize, to: &Site, b: usize| {
         let runs = to.runs(&(0..to.inputs()).collect::<Vec<_>>());
         for i in 0..from.inputs() {
-            for &(at, n) in &runs {
+            for run in &runs {
                 // SAFETY: row and column belong to units a and b, a pair that the caller's task owns.
-                unsafe { l.matrix.write(from.row(a, i), to.row(b, at), &zeros[..n]) }
+                unsafe { l.matrix.write(from.row(a, i), to.row(b, run.start), &zeros[..run.len()]) }
             }
         }
     };
@@ -82,13 +82,23 @@ fn clear<T: Real>(l: &Target<'_, '_, T>, a: usize, m: &Target<'_, '_, T>, b: usi
 #[derive(Default)]
 pub(super) struct Scratch<T> {
     live: Vec<u32>,
-    picked: Vec<T>,
-    factor: Vec<T>,
+    /// The rows of X in `left`.
+    packed: Vec<u32>,
+    left: Panels<T>,
+    right: Panels<T>,
+    row: Vec<T>,
     product: Vec<T>,
-    run: Vec<T>,
+    strip: Vec<T>,
     zeros: Vec<T>,
     /// Operations done so far.
     pub flops: u64,
+}
+
+impl<T> Scratch<T> {
+    /// To be called before another unit, or site, on the left.
+    pub fn forget(&mut self) {
+        self.packed.clear();
+    }
 }
 
 /// What the lanes of a unit of layer l, one for each position, give for a later layer m; all row-major with one row per
@@ -112,43 +122,47 @@ impl<T: Real> Factors<'_, T> {
         some(self.s, m.fan_out) || some(self.j, m.fan_in)
     }
 
-    /// Row (n, t) of D for units `units`: Σ over positions t′ of S·x + δ·J, appended unit by unit.
-    fn row(&self, m: &Site, (n, t): (usize, usize), units: std::ops::Range<usize>, out: &mut Vec<T>) {
-        let (fan_in, fan_out, inputs) = (m.fan_in, m.fan_out, m.inputs());
-        for b in units {
-            let start = out.len();
-            for p in n * m.positions..(n + 1) * m.positions {
-                let lane = t * m.rows + p;
-                let s = self.s.map_or(T::ZERO, |s| s[lane * fan_out + b]);
-                let x = &self.x[p * fan_in..(p + 1) * fan_in];
-                let j = match (self.j, self.delta) {
-                    (Some(j), Some(delta)) => Some((&j[lane * fan_in..(lane + 1) * fan_in], delta[p * fan_out + b])),
-                    _ => None,
-                };
-                if p == n * m.positions {
+    /// Row (n, t) of D for some units, Σ over positions t′ of S·x + δ·J, in the order of [`Site::rows_of`].
+    fn row(&self, m: &Site, (n, t): (usize, usize), units: std::ops::Range<usize>, out: &mut [T]) {
+        let (fan_in, fan_out, count) = (m.fan_in, m.fan_out, units.len());
+        let (weights, biases) = out.split_at_mut(count * fan_in);
+        let none = T::ZERO;
+        for p in n * m.positions..(n + 1) * m.positions {
+            let (lane, first) = (t * m.rows + p, p == n * m.positions);
+            let s = self.s.map(|s| &s[lane * fan_out..][units.clone()]);
+            let x = &self.x[p * fan_in..(p + 1) * fan_in];
+            let j = match (self.j, self.delta) {
+                (Some(j), Some(delta)) => {
+                    Some((&j[lane * fan_in..(lane + 1) * fan_in], &delta[p * fan_out..][units.clone()]))
+                }
+                _ => None,
+            };
+            let s = |b: usize| s.map_or(none, |s| s[b]);
+            if !m.unit_by_unit() {
+                for (i, (row, &x)) in weights.chunks_exact_mut(count).zip(x).enumerate() {
+                    for (b, o) in row.iter_mut().enumerate() {
+                        let product = s(b) * x + j.map_or(none, |(j, d)| d[b] * j[i]);
+                        *o = if first { product } else { *o + product };
+                    }
+                }
+            } else {
+                for (b, row) in weights.chunks_exact_mut(fan_in.max(1)).enumerate() {
+                    let s = s(b);
                     match j {
-                        Some((j, d)) => out.extend(x.iter().zip(j).map(|(&x, &j)| s * x + d * j)),
-                        None => out.extend(x.iter().map(|&x| s * x)),
-                    }
-                    if inputs > fan_in {
-                        out.push(s);
-                    }
-                    continue;
-                }
-                let row = &mut out[start..];
-                if s != T::ZERO {
-                    for (o, &x) in row.iter_mut().zip(x) {
-                        *o += s * x;
-                    }
-                    if inputs > fan_in {
-                        row[fan_in] += s;
+                        Some((j, d)) if first => {
+                            row.iter_mut().zip(x).zip(j).for_each(|((o, &x), &j)| *o = s * x + d[b] * j);
+                        }
+                        None if first => row.iter_mut().zip(x).for_each(|(o, &x)| *o = s * x),
+                        Some((j, d)) if s != none || d[b] != none => {
+                            row.iter_mut().zip(x).zip(j).for_each(|((o, &x), &j)| *o += s * x + d[b] * j);
+                        }
+                        None if s != none => row.iter_mut().zip(x).for_each(|(o, &x)| *o += s * x),
+                        _ => {}
                     }
                 }
-                if let Some((j, d)) = j.filter(|(_, d)| *d != T::ZERO) {
-                    for (o, &j) in row.iter_mut().zip(j) {
-                        *o += d * j;
-                    }
-                }
+            }
+            for (b, o) in biases.iter_mut().enumerate() {
+                *o = if first { s(b) } else { *o + s(b) };
             }
         }
     }
@@ -164,66 +178,87 @@ pub(super) fn diagonal<T: Real>(
 ) -> Result<()> {
     let (site, width) = (target.site, x.width());
     for b in a..site.fan_out {
-        let weight = |n: usize| s[n * site.fan_out + b];
-        scratch.live.clear();
-        scratch.live.extend((0..x.rows).filter(|&n| weight(n) != T::ZERO).map(|n| n as u32));
-        let count = scratch.live.len();
+        let panels = &mut scratch.left;
+        panels.start(width);
+        for negative in [false, true] {
+            for (n, s) in s.chunks_exact(site.fan_out).enumerate() {
+                let s = s[b];
+                if s != T::ZERO && (s < T::ZERO) == negative {
+                    panels.push(x.row(n), s.abs().sqrt(), negative);
+                }
+            }
+        }
+        let count = panels.rows();
         if count == 0 || width < site.inputs() {
             clear(target, a, target, b, &mut scratch.zeros);
         }
         if count == 0 || width == 0 {
             continue;
         }
-        scratch.picked.clear();
-        scratch.factor.clear();
-        for &n in &scratch.live {
-            let n = n as usize;
-            let (d, row) = (weight(n), &x.data[n * width..(n + 1) * width]);
-            scratch.picked.extend_from_slice(row);
-            scratch.factor.extend(row.iter().map(|&v| d * v));
-        }
-        let left = MatRef::from_row_major_slice(&scratch.picked, count, width);
-        let right = MatRef::from_row_major_slice(&scratch.factor, count, width);
-        scratch.product.resize((width * width).max(scratch.product.len()), T::ZERO);
-        let product = &mut scratch.product[..width * width];
-        T::lower_product(
-            MatMut::from_column_major_slice_mut(&mut *product, width, width),
-            false,
-            left.transpose(),
-            right,
-        );
         scratch.flops += (width * (width + 1) * count) as u64;
-        for (c, column) in product.chunks_exact(width).enumerate() {
-            finite("Hessian tile", &column[c..])?;
-        }
-        mirror(product, width);
-        for (c, &input) in x.columns.iter().enumerate() {
-            let values = &product[c * width..(c + 1) * width];
-            for &(at, n) in &x.runs {
-                // SAFETY: row and column belong to units a and b of this site, a pair that this task owns.
-                unsafe { target.matrix.write(site.row(b, input), site.row(a, x.columns[at]), &values[at..at + n]) }
-                if a != b {
-                    // SAFETY: as above.
-                    unsafe { target.matrix.write(site.row(a, input), site.row(b, x.columns[at]), &values[at..at + n]) }
-                }
-            }
+        let distance = panels.distance();
+        for block in panels.blocks() {
+            let tile = sized(&mut scratch.product, block.len() * distance);
+            product(panels, panels, Wanted::Upper, &block, tile);
+            symmetric(target, (a, b), x, &block, (tile, distance), &mut scratch.strip)?;
         }
     }
     Ok(())
 }
 
-/// Rows of a tile transposed together.
+/// Columns of a product between a unit and several others.
+const COLUMNS: usize = 128;
+
+/// Rows that are transposed together.
 const STRIP: usize = 16;
 
-/// Copies the lower triangle of a column-major n × n tile to the upper one.
-fn mirror<T: Real>(tile: &mut [T], n: usize) {
-    for first in (0..n).step_by(STRIP) {
-        let columns = STRIP.min(n - first);
-        // entries (i, first .. first + columns) become a run of column i
-        for i in first + 1..n {
-            for c in 0..columns.min(i - first) {
-                tile[i * n + first + c] = tile[(first + c) * n + i];
+/// Writes some columns of the tile of units a and b of one site, given down to the diagonal, and their mirror images.
+fn symmetric<T: Real>(
+    target: &Target<'_, '_, T>,
+    (a, b): (usize, usize),
+    x: &Activations<T>,
+    columns: &Range<usize>,
+    (tile, distance): (&mut [T], usize),
+    strip: &mut Vec<T>,
+) -> Result<()> {
+    let count = columns.len();
+    // the square on the diagonal becomes whole
+    for c in 0..count {
+        finite("Hessian tile", &tile[c * distance..][..=columns.start + c])?;
+        for d in c + 1..count {
+            tile[c * distance + columns.start + d] = tile[d * distance + columns.start + c];
+        }
+    }
+    let write = |input: usize, inputs: Range<usize>, values: &[T]| {
+        for (first, second) in [(a, b), (b, a)].into_iter().take(1 + usize::from(a != b)) {
+            let column = target.site.row(second, x.columns[input]);
+            for run in x.runs_in(&inputs) {
+                let row = target.site.row(first, x.columns[run.start]);
+                let values = &values[run.start - inputs.start..run.end - inputs.start];
+                // SAFETY: row and column belong to units a and b of this site, a pair that the caller's task owns.
+                unsafe { target.matrix.write(column, row, values) }
             }
+        }
+    };
+    for (c, column) in tile.chunks(distance).take(count).enumerate() {
+        write(columns.start + c, 0..columns.end, &column[..columns.end]);
+    }
+    for first in (0..columns.start).step_by(STRIP) {
+        let rows = first..(first + STRIP).min(columns.start);
+        transpose(tile, distance, count, &rows, strip);
+        for (row, values) in rows.zip(strip.chunks(count)) {
+            write(row, columns.clone(), values);
+        }
+    }
+    Ok(())
+}
+
+/// Some rows of a column-major matrix, one after the other.
+fn transpose<T: Real>(from: &[T], distance: usize, columns: usize, rows: &Range<usize>, to: &mut Vec<T>) {
+    let to = sized(to, rows.len() * columns);
+    for (e, column) in from.chunks(distance).take(columns).enumerate() {
+        for (r, &v) in column[rows.clone()].iter().enumerate() {
+            to[r * columns + e] = v;
         }
     }
 }
@@ -252,65 +287,82 @@ pub(super) fn off_diagonal<T: Real>(
     if count == 0 || width == 0 || inputs == 0 {
         return Ok(());
     }
-    x.pick(&scratch.live, &mut scratch.picked);
-    let right = MatRef::from_row_major_slice(&scratch.picked, count, width);
-    // whole units of m together, so that a panel is a few hundred columns
-    let units = (256 / inputs).clamp(1, fan_out);
-    let all = m.site.runs(&(0..inputs).collect::<Vec<_>>());
+    if scratch.packed != scratch.live {
+        scratch.packed.clone_from(&scratch.live);
+        scratch.left.start(width);
+        scratch.live.iter().for_each(|&r| scratch.left.push(x.row(r as usize), T::ONE, false));
+    }
+    // whole units of m together, so that rows of the tile are long
+    let units = (COLUMNS / inputs).clamp(1, fan_out);
     for first in (if same { a } else { 0 }..fan_out).step_by(units) {
-        let units = units.min(fan_out - first);
-        let rows = units * inputs;
-        scratch.factor.clear();
+        let units = first..(first + units).min(fan_out);
+        let columns = units.len() * inputs;
+        scratch.right.start(columns);
+        let row = sized(&mut scratch.row, columns);
         for &r in &scratch.live {
             let r = r as usize;
-            factors.row(m.site, (r / positions, r % positions), first..first + units, &mut scratch.factor);
+            factors.row(m.site, (r / positions, r % positions), units.clone(), row);
+            scratch.right.push(row, T::ONE, false);
         }
-        let left = MatRef::from_row_major_slice(&scratch.factor, count, rows);
-        scratch.product.resize((rows * width).max(scratch.product.len()), T::ZERO);
-        let product = &mut scratch.product[..rows * width];
-        let out = MatMut::from_column_major_slice_mut(&mut *product, rows, width);
-        T::product(out, false, left.transpose(), right, Par::Seq);
-        scratch.flops += 2 * (rows * width * count) as u64;
-        finite("Hessian tile", product)?;
+        scratch.flops += 2 * (columns * width * count) as u64;
+        let distance = scratch.left.distance();
+        let tile = sized(&mut scratch.product, columns * distance);
+        for block in scratch.right.blocks() {
+            let part = &mut tile[block.start * distance..block.end * distance];
+            product(&scratch.left, &scratch.right, Wanted::All, &block, part);
+        }
+        finite("Hessian tile", tile)?;
+        let runs = m.site.rows_of(units);
         if same && first == a {
             // the tile of a unit with itself is symmetric but for rounding
-            for (c, &i) in x.columns.iter().enumerate() {
-                for (d, &j) in x.columns[..c].iter().enumerate() {
-                    product[c * rows + j] = product[d * rows + i];
+            let at: Vec<usize> = x.columns.iter().map(|&i| m.site.place(&runs, a, i) * distance).collect();
+            for c in 0..width {
+                for d in 0..c {
+                    tile[at[d] + c] = tile[at[c] + d];
                 }
             }
         }
-        for (c, &i) in x.columns.iter().enumerate() {
-            let column = l.site.row(a, i);
-            for b in 0..units {
-                let values = &product[c * rows + b * inputs..c * rows + (b + 1) * inputs];
-                for &(at, n) in &all {
-                    // SAFETY: the row belongs to unit first + b of site m, the column to unit a of site l: a pair that
-                    // this task owns.
-                    unsafe { l.matrix.write(column, m.site.row(first + b, at), &values[at..at + n]) }
-                }
-            }
-        }
-        for b in usize::from(same && first == a)..units {
-            for strip in (0..inputs).step_by(STRIP) {
-                let height = STRIP.min(inputs - strip);
-                scratch.run.resize((STRIP * width).max(scratch.run.len()), T::ZERO);
-                for c in 0..width {
-                    let at = c * rows + b * inputs + strip;
-                    for (r, &v) in product[at..at + height].iter().enumerate() {
-                        scratch.run[r * width + c] = v;
-                    }
-                }
-                for r in 0..height {
-                    let column = m.site.row(first + b, strip + r);
-                    let run = &scratch.run[r * width..(r + 1) * width];
-                    for &(at, n) in &x.runs {
-                        // SAFETY: as above, with the roles of row and column exchanged.
-                        unsafe { l.matrix.write(column, l.site.row(a, x.columns[at]), &run[at..at + n]) }
-                    }
-                }
+        rectangle(l, a, x, &runs, (tile, distance), &mut scratch.strip);
+    }
+    Ok(())
+}
+
+/// Writes the product of unit a with the units that `runs` lists, one column for each of their inputs, and its mirror image.
+fn rectangle<T: Real>(
+    l: &Target<'_, '_, T>,
+    a: usize,
+    x: &Activations<T>,
+    runs: &[Run],
+    (tile, distance): (&[T], usize),
+    strip: &mut Vec<T>,
+) {
+    for run in runs {
+        for (e, column) in tile[run.at * distance..].chunks(distance).take(run.count).enumerate() {
+            for inputs in &x.runs {
+                let row = l.site.row(a, x.columns[inputs.start]);
+                // SAFETY: the column belongs to one of these units, the row to unit a: a pair that the caller's task owns.
+                unsafe { l.matrix.write(run.row + e, row, &column[inputs.clone()]) }
             }
         }
     }
-    Ok(())
+    let columns = tile.len() / distance;
+    for first in (0..x.width()).step_by(STRIP) {
+        let rows = first..(first + STRIP).min(x.width());
+        transpose(tile, distance, columns, &rows, strip);
+        for (row, values) in rows.zip(strip.chunks(columns)) {
+            let column = l.site.row(a, x.columns[row]);
+            for run in runs {
+                // SAFETY: as above, with the roles of row and column exchanged.
+                unsafe { l.matrix.write(column, run.row, &values[run.at..run.at + run.count]) }
+            }
+        }
+    }
+}
+
+/// The front of a buffer, which grows as needed.
+fn sized<T: Real>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
+    if buffer.len() < size {
+        buffer.resize(size, T::ZERO);
+    }
+    &mut buffer[..size]
 }
