@@ -15,8 +15,9 @@ use std::ops::Range;
 const ACROSS: usize = 8;
 /// Most rows of a part: two panels of it stay in the first cache.
 const DEPTH: usize = 256;
-/// Bytes of the right operand in a block of columns: it stays in the second cache, as its tiles do.
+/// Bytes of the right operand in a block of columns, and most bytes of its tiles: either stays in the second cache.
 const BLOCK: usize = 384 << 10;
+const TILES: usize = 640 << 10;
 /// Elements between panels, so that the same rows of all panels do not meet in one set of a cache.
 const APART: usize = 16;
 
@@ -109,10 +110,11 @@ impl<T: Real> Panels<T> {
         self.panels() * self.panel
     }
 
-    /// Columns that are worth multiplying together, as the right operand.
-    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+    /// Columns that are worth multiplying together, as the right operand of a product whose columns are so far apart.
+    pub fn blocks(&self, distance: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
         let (width, panel) = (self.width, self.panel);
-        let columns = BLOCK / size_of::<T>() / self.rows().max(1);
+        let most = |bytes: usize, rows: usize| bytes / size_of::<T>() / rows.max(1);
+        let columns = most(BLOCK, self.rows()).min(most(TILES, distance));
         let columns = (columns / panel).max(1) * panel;
         (0..width).step_by(columns).map(move |first| first..(first + columns).min(width))
     }
@@ -338,7 +340,7 @@ mod tests {
         let distance = left.distance();
         let mut out = vec![T::of(7.0); n * distance];
         let mut next = 0;
-        for block in right.blocks() {
+        for block in right.blocks(distance) {
             assert_eq!(block.start, next);
             next = block.end;
             product::<T>(&left, &right, wanted, &block, &mut out);
@@ -352,7 +354,7 @@ mod tests {
             }
         }
         assert_eq!(next, n);
-        right.blocks().count()
+        right.blocks(distance).count()
     }
 
     /// Against sums written out, for extents around the widths of panels and the depth of a part.

@@ -197,7 +197,7 @@ pub(super) fn diagonal<T: Real>(
         }
         scratch.flops += (width * (width + 1) * count) as u64;
         let distance = panels.distance();
-        for block in panels.blocks() {
+        for block in panels.blocks(distance) {
             let tile = sized(&mut scratch.product, block.len() * distance);
             product(panels, panels, Wanted::Upper, &block, tile);
             symmetric(target, (a, b), x, &block, (tile, distance), &mut scratch.strip)?;
@@ -222,13 +222,10 @@ fn symmetric<T: Real>(
     strip: &mut Vec<T>,
 ) -> Result<()> {
     let count = columns.len();
-    // the square on the diagonal becomes whole
-    for c in 0..count {
-        finite("Hessian tile", &tile[c * distance..][..=columns.start + c])?;
-        for d in c + 1..count {
-            tile[c * distance + columns.start + d] = tile[d * distance + columns.start + c];
-        }
+    for (c, column) in tile.chunks(distance).take(count).enumerate() {
+        finite("Hessian tile", &column[..=columns.start + c])?;
     }
+    mirror(&mut tile[columns.start..], distance, count);
     let write = |input: usize, inputs: Range<usize>, values: &[T]| {
         for (first, second) in [(a, b), (b, a)].into_iter().take(1 + usize::from(a != b)) {
             let column = target.site.row(second, x.columns[input]);
@@ -251,6 +248,18 @@ fn symmetric<T: Real>(
         }
     }
     Ok(())
+}
+
+/// Copies the upper triangle of the square at the front of a column-major matrix to its lower triangle.
+fn mirror<T: Real>(square: &mut [T], distance: usize, n: usize) {
+    for first in (0..n).step_by(STRIP) {
+        // a run of column i becomes entries of row i
+        for i in first + 1..n {
+            for c in first..i.min(first + STRIP) {
+                square[c * distance + i] = square[i * distance + c];
+            }
+        }
+    }
 }
 
 /// Some rows of a column-major matrix, one after the other.
@@ -307,7 +316,7 @@ pub(super) fn off_diagonal<T: Real>(
         scratch.flops += 2 * (columns * width * count) as u64;
         let distance = scratch.left.distance();
         let tile = sized(&mut scratch.product, columns * distance);
-        for block in scratch.right.blocks() {
+        for block in scratch.right.blocks(distance) {
             let part = &mut tile[block.start * distance..block.end * distance];
             product(&scratch.left, &scratch.right, Wanted::All, &block, part);
         }
