@@ -10,6 +10,7 @@
 //! | `block` | which parameters a matrix is about |
 //! | `network`, `prepared` | a program for a run, its values at a snapshot |
 //! | `chunks` | the network in runs of samples |
+//! | `planned` | plans that are kept from one snapshot to the next |
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
 //! | `checkpoint` | unfinished matrices on disk |
@@ -34,6 +35,7 @@ mod lanes;
 mod mirror;
 pub mod network;
 pub mod objective;
+mod planned;
 pub mod prepared;
 pub mod pruning;
 mod sample_gradients;

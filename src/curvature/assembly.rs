@@ -38,7 +38,7 @@ mod tests;
 
 use super::block::Block;
 use super::checkpoint::{Ledger, Pause};
-use super::prepared::Prepared;
+use super::network::Network;
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
 use crate::graph::execute::{Leaves, Workspace};
@@ -94,8 +94,7 @@ pub struct PairPlan {
 
 impl Assembly {
     /// Finds the sites of a block and decides where to seed.
-    pub fn plan(prepared: &Prepared<'_>, block: &Block) -> Self {
-        let network = prepared.network();
+    pub fn plan(network: &Network, block: &Block) -> Self {
         let sites = sites::sites(network, block);
         let mut program = network.lowered.program.clone();
         let one = program.fill(1.0, &[]);

@@ -87,7 +87,8 @@ impl<'p> Columns<'p> {
             };
             plan(block, chunk.program.clone(), &chunk.params, (from, to), &rows)
         };
-        prepared.threads.run(|| prepared.network.chunks().par_iter().map(own).collect())
+        let all = || prepared.threads.run(|| prepared.network.chunks().par_iter().map(own).collect());
+        prepared.network.planned.map(block, (from, to), all)
     }
 
     /// The same, evaluated.
@@ -192,10 +193,7 @@ impl<'p> Columns<'p> {
                     done(p, from - told);
                 }
                 let map = map.get_or_insert_with(|| self.map(&[p], to));
-                let mut columns = h.as_mut().subcols_mut(t.offset + from, t.size - from);
-                for q in to.iter().map(|&q| &tensors[q]) {
-                    columns.as_mut().subrows_mut(q.offset, q.size).fill(U::ZERO);
-                }
+                let columns = h.as_mut().subcols_mut(t.offset + from, t.size - from);
                 let finished = match map {
                     Map::F64(map) => self.some(map, columns, from, pause, &|n| done(p, n)),
                     Map::F32(map) => self.some(map, columns, from, pause, &|n| done(p, n)),

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// ∂²L/∂θ² over a block.
@@ -20,6 +21,11 @@ pub struct Hessian<'p> {
 impl<'p> Hessian<'p> {
     pub(super) fn new(prepared: &'p Prepared<'p>, block: &Block) -> Self {
         Hessian { columns: Columns::new(prepared, block, Products::Gradients) }
+    }
+
+    fn assembly(&self) -> Arc<Assembly> {
+        let (network, block) = (self.columns.prepared().network(), self.columns.block());
+        network.planned.assembly(block, || Assembly::plan(network, block))
     }
 
     /// Floating-point operations of one product with a vector, the primal pass (kept) not counted.
@@ -71,7 +77,7 @@ impl<'p> Hessian<'p> {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<u64> {
         let (prepared, block) = (self.columns.prepared(), self.columns.block());
-        let assembly = Assembly::plan(prepared, block);
+        let assembly = self.assembly();
         let tensors = block.tensors.len();
         let seeded = |p: usize, q: usize| !assembly.covers(p, q) && assembly.seeds_at(p, q) == p;
         let rows = |p: usize| (0..tensors).filter(|&q| seeded(p, q)).map(|q| block.tensors[q].size).sum::<usize>();
@@ -92,7 +98,7 @@ impl<'p> Hessian<'p> {
     /// How each pair of tensors will be assembled, with its floating-point operations and bytes.
     pub fn plan(&self) -> Vec<PairPlan> {
         let (prepared, tensors) = (self.columns.prepared(), &self.columns.block().tensors);
-        let assembly = Assembly::plan(prepared, self.columns.block());
+        let assembly = self.assembly();
         let flops = self.columns.flops() as f64;
         let scalar = if prepared.precision() == Precision::F32 { 4.0 } else { 8.0 };
         let len = self.columns.block().len as f64;

@@ -317,29 +317,36 @@ impl<T: Real> Linear<T> {
         Ok(())
     }
 
-    /// One product for each column of `out`, which holds zeros in the rows of the outputs: `fill` writes the tangent
+    /// One product for each column of `out`, of which the rows of the outputs are written: `fill` writes the tangent
     /// (the only input) of column i; `done` is told the number of columns of each finished block.
     pub fn each<U: Real>(
         &self,
-        out: MatMut<'_, U>,
+        mut out: MatMut<'_, U>,
         threads: &Threads,
         fill: &(dyn Fn(usize, &mut [T]) + Sync),
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         let lanes = self.lanes;
-        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.plan.inputs.first()) else { return Ok(()) };
+        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.plan.inputs.first()) else {
+            // nothing depends on the tangent
+            self.outputs.iter().for_each(|part| out.as_mut().subrows_mut(part.offset, part.size).fill(U::ZERO));
+            return Ok(());
+        };
         if input.size == 0 {
             return Ok(());
         }
         let block = |(at, mut out): (usize, MatMut<'_, U>)| -> Result<()> {
             let k = out.ncols();
+            let first = at * lanes;
+            // the last block may be mostly empty
+            let lanes = if k <= LANES.0 { LANES.0 } else { lanes };
             let kept = lock(&self.workers).pop();
             let mut worker = kept.unwrap_or_else(|| self.worker());
             let Worker { seeds, buffers, sums, lanes: tangents } = &mut worker;
             tangents.resize_with(lanes, Vec::new);
             for (lane, tangent) in tangents.iter_mut().enumerate().take(k) {
                 tangent.resize(input.size, T::ZERO);
-                fill(at * lanes + lane, tangent);
+                fill(first + lane, tangent);
             }
             seeds.set_lanes(lanes);
             seeds.set(slot, input.size, |l| (l < k).then(|| tangents[l].iter().copied()));
@@ -352,7 +359,7 @@ impl<T: Real> Linear<T> {
                 for l in 0..k {
                     let column = out.as_mut().col_mut(l).subrows_mut(part.offset, part.size);
                     for (c, v) in column.iter_mut().zip(sums.iter().skip(l).step_by(lanes)) {
-                        *c += U::of(v.wide());
+                        *c = U::of(v.wide());
                     }
                 }
             }

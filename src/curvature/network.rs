@@ -2,6 +2,7 @@
 
 use super::block::{Block, Scope, blocks};
 use super::chunks::{Chunk, chunks};
+use super::planned::Planned;
 use super::prepared::SAMPLE_GRADIENTS;
 use super::sample_gradients::SampleGradients;
 use crate::autodiff::vjp;
@@ -33,6 +34,7 @@ pub struct Network {
     pub(super) loss_schedule: Arc<Schedule>,
     chunks: OnceLock<Arc<Vec<Chunk>>>,
     samples: OnceLock<Option<Arc<SampleGradients>>>,
+    pub(super) planned: Arc<Planned>,
 }
 
 impl Network {
@@ -83,6 +85,7 @@ impl Network {
             loss_schedule,
             chunks: OnceLock::new(),
             samples: OnceLock::new(),
+            planned: Arc::default(),
         })
     }
 

@@ -36,7 +36,7 @@ fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) 
     let (net, params) = built(name, source, batch);
     let prepared = Prepared::new(net, &params, Precision::F64, &threads).unwrap();
     let block = Block::full(prepared.network().params());
-    let mut assembly = Assembly::plan(&prepared, &block);
+    let mut assembly = Assembly::plan(prepared.network(), &block);
     assembly.seeded.fill(true);
     let several = assembly.sites.iter().filter(|site| site.positions > 1).count();
     assert!(several >= 2, "{name} has {several} sites with several positions");
