@@ -58,9 +58,14 @@ impl Program {
         Self::default()
     }
 
-    /// The nodes, constants and index maps.
-    pub(super) fn parts(&self) -> (&[Node], &[Arc<Vec<f64>>], &[Arc<IndexMap>]) {
-        (&self.nodes, &self.constants, &self.maps)
+    /// The constants.
+    pub(super) fn constants(&self) -> &[Arc<Vec<f64>>] {
+        &self.constants
+    }
+
+    /// The index maps.
+    pub(super) fn maps(&self) -> &[Arc<IndexMap>] {
+        &self.maps
     }
 
     /// The program of these parts, which fit each other.

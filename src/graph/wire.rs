@@ -17,8 +17,9 @@ fn damaged(what: impl std::fmt::Display) -> Error {
 /// None that is known: only when the nodes cannot be written as JSON.
 pub fn to_bytes(lowered: &Lowered) -> Result<Vec<u8>> {
     let mut words = Writer::new();
-    let (nodes, constants, maps) = lowered.program.parts();
-    words.bytes(&serde_json::to_vec(nodes).map_err(damaged)?).number(constants.len()).number(maps.len());
+    let nodes: Vec<&Node> = lowered.program.nodes().map(|(_, node)| node).collect();
+    let (constants, maps) = (lowered.program.constants(), lowered.program.maps());
+    words.bytes(&serde_json::to_vec(&nodes).map_err(damaged)?).number(constants.len()).number(maps.len());
     constants.iter().for_each(|c| {
         words.numbers(c);
     });

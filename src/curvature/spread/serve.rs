@@ -135,8 +135,7 @@ impl<'p> At<'p> {
                 let hessian = self.hessian(block)?;
                 let n = hessian.dim();
                 let mut all = vec![0.0; vectors.len()];
-                if n > 0 {
-                    let k = vectors.len() / n;
+                if let Some(k) = vectors.len().checked_div(n) {
                     let x = MatRef::from_column_major_slice(&vectors[..n * k], n, k);
                     hessian.apply_many(x, MatMut::from_column_major_slice_mut(&mut all[..n * k], n, k))?;
                 }
