@@ -2,6 +2,7 @@
 
 use super::{Shards, serve};
 use crate::curvature::{Block, Network, Objective, Precision, Prepared, SymmetricOperator};
+use crate::graph::wire;
 use crate::parallel::Threads;
 use crate::parallel::ranks::Ranks;
 use crate::snapshot::array::Array;
@@ -150,6 +151,39 @@ fn a_loss_that_is_not_finite_on_any_rank_is_an_error_and_the_ranks_go_on() {
         let missing = Prepared::spread(&shards, &params, Precision::F64, threads).unwrap_err();
         assert_eq!(missing.code, "snapshot::missing");
     });
+}
+
+#[test]
+fn what_cannot_be_cut_is_not_spread() {
+    let (network, params) = built("mlp:64-4-10:tanh", "digits", 9);
+    let mut lowered = network.lowered.clone();
+    lowered.inputs = network.inputs.to_vec();
+    // as where the graph computes its loss itself
+    lowered.samples = None;
+    let closed = Arc::new(Network::part(lowered, network.params()));
+    let (single, _) = built("mlp:64-4-10:tanh", "digits", 1);
+    over(3, |threads| {
+        assert!(Shards::new(&closed, threads).unwrap().is_none());
+        assert!(Shards::new(&single, threads).unwrap().is_none());
+        let prepared = Prepared::new(closed.clone(), &params, Precision::F64, threads).unwrap();
+        assert!(prepared.hessian(&Block::full(closed.params())).to_dense().is_ok());
+    });
+}
+
+#[test]
+fn a_network_arrives_as_it_was_sent_or_is_refused() {
+    let (network, _) = built("bert:8,1,2,16", "text", 3);
+    let mut lowered = network.lowered.clone();
+    lowered.inputs = network.inputs.to_vec();
+    let bytes = wire::to_bytes(&lowered).unwrap();
+    let back = wire::from_bytes(&bytes).unwrap();
+    assert!(lowered.program.nodes().eq(back.program.nodes()));
+    assert_eq!((&lowered.inputs, &lowered.params), (&back.inputs, &back.params));
+    assert_eq!((lowered.loss, lowered.samples, &lowered.kinks), (back.loss, back.samples, &back.kinks));
+    assert_eq!(wire::to_bytes(&back).unwrap(), bytes);
+    for n in (0..bytes.len()).step_by(bytes.len() / 200 + 1) {
+        assert!(wire::from_bytes(&bytes[..n]).is_err());
+    }
 }
 
 #[test]
