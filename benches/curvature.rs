@@ -16,6 +16,9 @@
 //! seconds and the floating-point operations of one. `values` also says how far the f64 matrix is from its columns and
 //! from its transpose, and the f32 matrix from it, relative to the largest entry.
 //!
+//! Built with `--features mpi` and started by `mpirun` it spreads the batch over the ranks (docs/mpi.md); THREADS are those of
+//! each rank.
+//!
 //! Without arguments it assembles one small Hessian, so that `cargo bench` stays short.
 
 use std::hint::black_box;
@@ -23,8 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use breakeven::curvature::{Block, Network, Precision, Prepared, SymmetricOperator};
+use breakeven::curvature::{Block, Network, Precision, Prepared, Shards, SymmetricOperator, serve};
 use breakeven::parallel::Threads;
+use breakeven::parallel::ranks::Ranks;
 use breakeven::snapshot::array::{Array, Dtype, Values};
 use breakeven::snapshot::{Input, OpenOptions, write};
 use faer::{Mat, MatMut};
@@ -32,24 +36,33 @@ use faer::{Mat, MatMut};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
+    let ranks = Arc::new(Ranks::start()?);
+    // every rank but the first answers until that one ends
+    serve(&ranks)?;
+    let outcome = if ranks.rank() == 0 { first(&ranks) } else { Ok(()) };
+    ranks.stop();
+    outcome
+}
+
+fn first(ranks: &Arc<Ranks>) -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         [] => {
             let folder = tempfile::tempdir()?;
             make("mlp:64-16-10", 256, folder.path(), None)?;
-            hessian(folder.path(), "f64", 0, "3", false)
+            hessian(ranks, folder.path(), "f64", 0, "3", false)
         }
         ["make", network, batch, folder] => make(network, batch.parse()?, Path::new(folder), None),
         ["make", network, batch, folder, data] => make(network, batch.parse()?, Path::new(folder), Some(data)),
         [what @ ("hessian" | "fresh"), folder, precision, threads, repeats] => {
-            hessian(Path::new(folder), precision, threads.parse()?, repeats, what == "fresh")
+            hessian(ranks, Path::new(folder), precision, threads.parse()?, repeats, what == "fresh")
         }
         ["product", folder, precision, threads, repeats, lanes] => {
-            product(Path::new(folder), precision, threads.parse()?, repeats, lanes.parse()?)
+            product(ranks, Path::new(folder), precision, threads.parse()?, repeats, lanes.parse()?)
         }
-        ["values", folder, file, threads] => values(Path::new(folder), Path::new(file), threads.parse()?),
-        ["plan", folder, precision] => with_run(Path::new(folder), precision, 0, |prepared| {
+        ["values", folder, file, threads] => values(ranks, Path::new(folder), Path::new(file), threads.parse()?),
+        ["plan", folder, precision] => with_run(ranks, Path::new(folder), precision, 0, |prepared| {
             let block = Block::full(prepared.network().params());
             for pair in prepared.hessian(&block).plan() {
                 let (from, to) = &pair.tensors;
@@ -107,18 +120,27 @@ fn make(network: &str, batch: usize, folder: &Path, data: Option<&str>) -> Outco
 }
 
 /// Opens a run directory at its last snapshot and hands it to `work`.
-fn with_run(folder: &Path, precision: &str, threads: usize, work: impl FnOnce(&Prepared<'_>) -> Outcome) -> Outcome {
+fn with_run(
+    ranks: &Arc<Ranks>,
+    folder: &Path,
+    precision: &str,
+    threads: usize,
+    work: impl FnOnce(&Prepared<'_>) -> Outcome,
+) -> Outcome {
     let Input::Run(run) = breakeven::snapshot::open(folder, &OpenOptions::default())? else {
         return Err("not a run directory".into());
     };
-    let threads = Threads::new(threads)?;
+    let threads = Threads::new(threads)?.with_ranks(ranks);
     let precision = if precision == "f32" { Precision::F32 } else { Precision::F64 };
     let snapshot = run.snapshots.last().ok_or("no snapshot")?;
     let shapes: Vec<(String, Vec<usize>)> = snapshot.params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
     let mut batch = run.batch.inputs.clone();
     batch.extend(run.batch.target.clone());
     let network = Arc::new(Network::new(&run.model, &run.bindings, &shapes, &batch, &run.loss)?);
-    let prepared = Prepared::new(network, &snapshot.params, precision, &threads)?;
+    let prepared = match Shards::new(&network, &threads)? {
+        Some(shards) => Prepared::spread(&shards, &snapshot.params, precision, &threads)?,
+        None => Prepared::new(network, &snapshot.params, precision, &threads)?,
+    };
     work(&prepared)
 }
 
@@ -155,8 +177,8 @@ fn measure(
 }
 
 /// The full Hessian into memory that is kept from one to the next, or into new memory each time.
-fn hessian(folder: &Path, precision: &str, threads: usize, repeats: &str, fresh: bool) -> Outcome {
-    with_run(folder, precision, threads, |prepared| match precision {
+fn hessian(ranks: &Arc<Ranks>, folder: &Path, precision: &str, threads: usize, repeats: &str, fresh: bool) -> Outcome {
+    with_run(ranks, folder, precision, threads, |prepared| match precision {
         "f32" => hessian_in::<f32>(prepared, repeats, fresh),
         _ => hessian_in::<f64>(prepared, repeats, fresh),
     })
@@ -179,11 +201,11 @@ fn hessian_in<T: breakeven::tensor::Real>(prepared: &Prepared<'_>, repeats: &str
 }
 
 /// Writes the full Hessian in f64 and compares it with its columns and with the Hessian in f32.
-fn values(folder: &Path, file: &Path, threads: usize) -> Outcome {
+fn values(ranks: &Arc<Ranks>, folder: &Path, file: &Path, threads: usize) -> Outcome {
     let mut tensors = Vec::new();
     let mut dense = |precision: &str, columns: bool| -> Result<Mat<f64>, Box<dyn std::error::Error>> {
         let mut matrix = Mat::zeros(0, 0);
-        with_run(folder, precision, threads, |prepared| {
+        with_run(ranks, folder, precision, threads, |prepared| {
             let block = Block::full(prepared.network().params());
             let hessian = prepared.hessian(&block);
             tensors = block.tensors.iter().map(|t| format!("[\"{}\", {}]", t.name, t.size)).collect();
@@ -212,8 +234,8 @@ fn values(folder: &Path, file: &Path, threads: usize) -> Outcome {
     Ok(())
 }
 
-fn product(folder: &Path, precision: &str, threads: usize, repeats: &str, lanes: usize) -> Outcome {
-    with_run(folder, precision, threads, |prepared| {
+fn product(ranks: &Arc<Ranks>, folder: &Path, precision: &str, threads: usize, repeats: &str, lanes: usize) -> Outcome {
+    with_run(ranks, folder, precision, threads, |prepared| {
         let block = Block::full(prepared.network().params());
         let hessian = prepared.hessian(&block);
         let x = Mat::from_fn(block.len, lanes, |i, j| ((i * 31 + j * 17) % 101) as f64 / 101.0 - 0.5);

@@ -32,10 +32,12 @@ pub mod train;
 pub mod values;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
 use crate::error::{Class, Error, Result};
+use crate::parallel::ranks::Ranks;
 use args::{Cli, Command};
 use context::Context;
 
@@ -64,8 +66,34 @@ impl ExitStatus {
     }
 }
 
-/// The whole program: parses the command line, runs it, prints an error once on stderr.
+/// The whole program: parses the command line, runs it, prints an error once on stderr. Of several ranks the first does
+/// that, the others answer what it asks and say nothing.
 pub fn main() -> ExitCode {
+    let ranks = match Ranks::start() {
+        Ok(ranks) => Arc::new(ranks),
+        Err(e) => {
+            context::print_error(&e, false);
+            return ExitCode::from(e.class.exit_code());
+        }
+    };
+    if ranks.rank() > 0 {
+        return match crate::curvature::serve(&ranks) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => {
+                // rank 0 would wait for an answer
+                context::print_error(&e, false);
+                ranks.abort(e.class.exit_code());
+                ExitCode::from(e.class.exit_code())
+            }
+        };
+    }
+    let code = first(&ranks);
+    ranks.stop();
+    code
+}
+
+/// What the first rank does.
+fn first(ranks: &Arc<Ranks>) -> ExitCode {
     context::exit_130_on_interrupt();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -76,7 +104,7 @@ pub fn main() -> ExitCode {
         }
     };
     let color = cli.globals.color_on_stderr();
-    match run(cli) {
+    match run(cli, ranks.clone()) {
         Ok(status) => ExitCode::from(status.code()),
         Err(e) if e.code == output::BROKEN_PIPE => ExitCode::SUCCESS,
         Err(e) => {
@@ -90,10 +118,10 @@ pub fn main() -> ExitCode {
 ///
 /// # Errors
 /// Whatever the command meets; the class of the error is the exit code.
-pub fn run(cli: Cli) -> Result<ExitStatus> {
+pub fn run(cli: Cli, ranks: Arc<Ranks>) -> Result<ExitStatus> {
     let Cli { globals, command } = cli;
     let (globals, file) = config::load(globals)?;
-    let io = Context::new(&globals)?;
+    let io = Context::new(&globals, ranks)?;
     match command {
         Command::Analyze(args) => analyze::run(args.with_defaults(&file)?, &io),
         Command::Inspect(args) => inspect::run(args, &io),

@@ -19,6 +19,7 @@
 //! | `sample_gradients` | the gradients of all samples in one pass |
 //! | `objective` | losses and gradients around a snapshot |
 //! | `evaluator` | losses and gradients at changing parameters, for training |
+//! | `spread` | the batch over the ranks of an MPI program |
 //! | `damping`, `pruning` | λ and sparsification |
 
 mod assembly;
@@ -39,6 +40,7 @@ mod planned;
 pub mod prepared;
 pub mod pruning;
 mod sample_gradients;
+pub mod spread;
 
 pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};
@@ -50,6 +52,7 @@ pub use hessian::Hessian;
 pub use network::Network;
 pub use objective::BlockObjective;
 pub use prepared::{Kinks, Precision, Prepared};
+pub use spread::{Shards, serve};
 
 use crate::error::Result;
 use crate::parallel::Threads;

@@ -19,6 +19,7 @@
 //! | `schedule` | which nodes run, in which order, in which buffers; FLOP counts |
 //! | `execute` | the kernels called in that order, in f64 or f32, lanes outermost |
 //! | `tangents` | the same for products with vectors, lanes innermost |
+//! | `wire` | a lowered network as bytes, for other ranks |
 //! | `lower` | from the plain ONNX graph, one batch and a loss to a program |
 
 pub mod execute;
@@ -28,6 +29,7 @@ pub mod operator;
 pub mod program;
 pub mod schedule;
 pub mod tangents;
+pub mod wire;
 
 pub use lower::{Lowered, lower};
 pub use operator::{Cmp, Func, Op};

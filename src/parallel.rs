@@ -1,11 +1,13 @@
-//! The thread pool, made once by the program and handed down.
+//! The thread pool and the ranks, made once by the program and handed down.
 
+pub mod ranks;
 mod team;
 
+use self::ranks::Ranks;
 pub use self::team::Job;
 use self::team::Team;
 use crate::error::{Error, Result};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A pool of worker threads; every parallel stage takes one by reference.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Threads {
     pool: rayon::ThreadPool,
     count: usize,
     team: OnceLock<Team>,
+    asked: usize,
+    ranks: Option<Arc<Ranks>>,
 }
 
 impl Threads {
@@ -21,12 +25,29 @@ impl Threads {
     /// # Errors
     /// When the operating system refuses to start the threads.
     pub fn new(count: usize) -> Result<Self> {
+        let asked = count;
         let count = if count == 0 { std::thread::available_parallelism().map_or(1, |n| n.get()) } else { count };
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("worker-{i}")).build().map_err(
                 |e| Error::resource("parallel::pool", format!("--threads {count}"), e, "ask for fewer threads"),
             )?;
-        Ok(Threads { pool, count, team: OnceLock::new() })
+        Ok(Threads { pool, count, team: OnceLock::new(), asked, ranks: None })
+    }
+
+    /// The pool of rank 0 of several ranks, which it may ask for help; for one rank alone, the pool as it is.
+    pub fn with_ranks(self, ranks: &Arc<Ranks>) -> Self {
+        let ranks = (ranks.size() > 1).then(|| ranks.clone());
+        Threads { ranks, ..self }
+    }
+
+    /// The ranks, where there are several.
+    pub fn ranks(&self) -> Option<&Arc<Ranks>> {
+        self.ranks.as_ref()
+    }
+
+    /// How many threads were asked for; 0 for as many as there are cores.
+    pub fn asked(&self) -> usize {
+        self.asked
     }
 
     /// How many threads the pool holds.

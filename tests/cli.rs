@@ -4,6 +4,8 @@ mod bad_input;
 mod checkpoint;
 mod frame;
 mod hostile_formats;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod routes;
 mod shapes;
 mod stored;

@@ -1,12 +1,13 @@
 //! What every command needs to run: where results go, threads, seed, memory, and how loud to be.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::args::{Format, Globals};
 use super::output::{self, ExportFile, Output};
 use crate::error::{Error, Result};
 use crate::parallel::Threads;
+use crate::parallel::ranks::Ranks;
 
 /// The opened environment of one command.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Context {
     /// No progress and no remarks.
     pub quiet: bool,
     threads: usize,
+    ranks: Arc<Ranks>,
     export: Mutex<Option<ExportFile>>,
 }
 
@@ -30,7 +32,7 @@ impl Context {
     ///
     /// # Errors
     /// When the export target cannot be created or has an extension without a writer.
-    pub fn new(globals: &Globals) -> Result<Self> {
+    pub fn new(globals: &Globals, ranks: Arc<Ranks>) -> Result<Self> {
         let export = globals.export.as_deref().map(ExportFile::create).transpose()?;
         Ok(Context {
             format: globals.format,
@@ -39,16 +41,17 @@ impl Context {
             max_memory: globals.max_memory,
             quiet: globals.quiet,
             threads: globals.threads.map_or(0, usize::from),
+            ranks,
             export: Mutex::new(export),
         })
     }
 
-    /// The thread pool of this command.
+    /// The thread pool of this command, and the ranks that it may ask.
     ///
     /// # Errors
     /// When the operating system refuses the threads.
     pub fn threads(&self) -> Result<Threads> {
-        Threads::new(self.threads)
+        Ok(Threads::new(self.threads)?.with_ranks(&self.ranks))
     }
 
     /// The printed form, text unless asked otherwise.

@@ -61,6 +61,11 @@ impl Block {
         Self::new("full", params, |_| true)
     }
 
+    /// The tensors at these positions, in state_dict order.
+    pub(super) fn of(params: &[(String, Vec<usize>)], tensors: &[usize]) -> Self {
+        Self::new("part", params, |i| tensors.contains(&i))
+    }
+
     /// Whether the block has no parameters.
     pub fn is_empty(&self) -> bool {
         self.len == 0

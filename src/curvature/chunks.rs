@@ -67,12 +67,38 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
         .map(|i| Slicer::new(p, &forms, inputs, samples, i * samples / count..(i + 1) * samples / count))
         .map(|slicer| slicer.run(lowered, rows))
         .collect();
-    let flops = |program: &Program, gradients: &[Option<NodeId>]| {
-        let wanted: Vec<NodeId> = gradients.iter().flatten().copied().collect();
-        Schedule::new(Arc::new(program.clone()), &wanted).primal_flops() as f64
-    };
     let repeated: f64 = cut.iter().map(|c| flops(&c.program, &c.gradients)).sum();
     if repeated > REPEATED * flops(p, gradients) { whole() } else { cut }
+}
+
+/// Operations of the gradients.
+fn flops(program: &Program, gradients: &[Option<NodeId>]) -> f64 {
+    let wanted: Vec<NodeId> = gradients.iter().flatten().copied().collect();
+    Schedule::new(Arc::new(program.clone()), &wanted).primal_flops() as f64
+}
+
+/// A network in at most `count` shards, networks over runs of its samples whose losses add up to its own, the largest
+/// first. `None` where they would repeat much of the work (batch statistics), or where the samples are not known.
+pub(super) fn shards(
+    lowered: &Lowered,
+    gradients: &[Option<NodeId>],
+    inputs: &[Vec<f64>],
+    count: usize,
+) -> Option<Vec<Lowered>> {
+    let (rows, p) = (lowered.samples?, &lowered.program);
+    let samples = p.size(rows);
+    let count = count.min(samples);
+    let forms = Forms::new(p, samples);
+    forms.needed(p, rows)?;
+    if samples < 2 {
+        return None;
+    }
+    let end = |i: usize| i * (samples / count) + i.min(samples % count);
+    let cut: Vec<(Lowered, f64)> =
+        (0..count).map(|i| Slicer::new(p, &forms, inputs, samples, end(i)..end(i + 1)).shard(lowered, rows)).collect();
+    let repeated: f64 = cut.iter().map(|(_, flops)| flops).sum();
+    let most = REPEATED * flops(p, gradients);
+    (repeated <= most).then(|| cut.into_iter().map(|(shard, _)| shard).collect())
 }
 
 /// Every sample as a chunk of its own; `None` where they influence each other.
@@ -208,6 +234,43 @@ impl<'a> Slicer<'a> {
     }
 
     fn run(mut self, lowered: &Lowered, rows: NodeId) -> Chunk {
+        let (params, _, loss) = self.trace(lowered, rows);
+        let gradients = self.gradients(&params, loss);
+        Chunk { program: self.program, params, gradients, inputs: Arc::new(self.data) }
+    }
+
+    /// The slice as a network, and the operations of its gradient.
+    fn shard(mut self, lowered: &Lowered, rows: NodeId) -> (Lowered, f64) {
+        let (params, rows, loss) = self.trace(lowered, rows);
+        let program = self.program.clone();
+        let gradients = self.gradients(&params, loss);
+        let work = flops(&self.program, &gradients);
+        // a value that all samples share is counted once
+        let (part, whole) = (&self.part, &self.whole);
+        let sliced = lowered.kinks.iter().filter_map(|k| part[k.index()]);
+        let shared = lowered.kinks.iter().filter(|k| self.range.start == 0 && part[k.index()].is_none());
+        let kinks = sliced.chain(shared.filter_map(|k| whole[k.index()])).collect();
+        let shard = Lowered {
+            program,
+            params,
+            inputs: self.data,
+            output: rows,
+            loss,
+            samples: Some(rows),
+            weights: Vec::new(),
+            kinks,
+            operators: Default::default(),
+        };
+        (shard, work)
+    }
+
+    fn gradients(&mut self, params: &[NodeId], loss: NodeId) -> Vec<Option<NodeId>> {
+        let one = self.program.fill(1.0, &[]);
+        vjp(&mut self.program, &[(loss, one)], params)
+    }
+
+    /// Appends what the samples contribute to the loss; the parameters, the contributions and their sum.
+    fn trace(&mut self, lowered: &Lowered, rows: NodeId) -> (Vec<NodeId>, NodeId, NodeId) {
         let count = self.from.len();
         let (mut whole, mut part) = (vec![false; count], vec![false; count]);
         part[rows.index()] = true;
@@ -245,9 +308,7 @@ impl<'a> Slicer<'a> {
         let p = &mut self.program;
         let total = p.sum_axis(rows, 0);
         let loss = p.reshape(total, &[]);
-        let one = p.fill(1.0, &[]);
-        let gradients = vjp(p, &[(loss, one)], &params);
-        Chunk { program: self.program, params, gradients, inputs: Arc::new(self.data) }
+        (params, rows, loss)
     }
 
     /// The elements of the samples of the chunk among `n`.

@@ -6,7 +6,8 @@ use super::block::Block;
 use super::checkpoint::{Checkpoint, Ledger};
 use super::columns::{Columns, Products};
 use super::prepared::{Precision, Prepared};
-use crate::error::Result;
+use super::spread::Remote;
+use crate::error::{Error, Result};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
@@ -15,22 +16,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// ∂²L/∂θ² over a block.
 pub struct Hessian<'p> {
+    /// Over the samples of this rank.
     columns: Columns<'p>,
+    /// Over all samples, where other ranks hold some: for counting alone.
+    whole: Option<Columns<'p>>,
+    remote: Option<&'p Remote>,
 }
 
 impl<'p> Hessian<'p> {
     pub(super) fn new(prepared: &'p Prepared<'p>, block: &Block) -> Self {
-        Hessian { columns: Columns::new(prepared, block, Products::Gradients) }
+        let columns = |prepared| Columns::new(prepared, block, Products::Gradients);
+        let remote = prepared.remote();
+        Hessian { columns: columns(prepared.own()), whole: remote.map(|_| columns(prepared)), remote }
     }
 
-    fn assembly(&self) -> Arc<Assembly> {
-        let (network, block) = (self.columns.prepared().network(), self.columns.block());
-        network.planned.assembly(block, || Assembly::plan(network, block))
+    fn whole(&self) -> &Columns<'p> {
+        self.whole.as_ref().unwrap_or(&self.columns)
     }
 
     /// Floating-point operations of one product with a vector, the primal pass (kept) not counted.
     pub fn product_flops(&self) -> u64 {
-        self.columns.flops()
+        self.whole().flops()
     }
 
     /// The whole matrix, exactly symmetric; `progress` is told the operations done and the whole work by the plan; an
@@ -66,18 +72,39 @@ impl<'p> Hessian<'p> {
     /// Writes the whole matrix, exactly symmetric, into `out`, which is column-major and may hold anything: memory that
     /// is kept from one matrix to the next saves the operating system clearing it. `T` is the scalar of the products of
     /// matrices. Beside the output it needs little more than one copy of the activations. Returns
-    /// the floating-point operations that were done, zeros that were left out not counted.
+    /// the floating-point operations that were done, zeros that were left out not counted. Over ranks each assembles the
+    /// matrix of its samples, and `progress` is that of this one.
     ///
     /// # Errors
-    /// When an entry is not finite.
+    /// When an entry is not finite; when work is to be kept over ranks.
     pub fn assemble<T: Real>(
+        &self,
+        out: MatMut<'_, T>,
+        kept: Option<&Checkpoint<'_>>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<u64> {
+        let Some(remote) = self.remote else { return self.assemble_own(out, kept, progress) };
+        if kept.is_some() {
+            return Err(Error::usage(
+                "curvature::checkpoint",
+                "--checkpoint",
+                "an unfinished matrix is not kept where the batch is spread over ranks",
+                "leave --checkpoint out, or start one rank",
+            ));
+        }
+        let (block, threads) = (self.columns.block(), self.columns.prepared().threads);
+        remote.assemble(block, threads, out, |out| self.assemble_own(out, None, progress))
+    }
+
+    /// The matrix of the samples of this rank.
+    fn assemble_own<T: Real>(
         &self,
         mut out: MatMut<'_, T>,
         kept: Option<&Checkpoint<'_>>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<u64> {
         let (prepared, block) = (self.columns.prepared(), self.columns.block());
-        let assembly = self.assembly();
+        let assembly = planned(&self.columns);
         let tensors = block.tensors.len();
         let seeded = |p: usize, q: usize| !assembly.covers(p, q) && assembly.seeds_at(p, q) == p;
         let rows = |p: usize| (0..tensors).filter(|&q| seeded(p, q)).map(|q| block.tensors[q].size).sum::<usize>();
@@ -97,11 +124,12 @@ impl<'p> Hessian<'p> {
 
     /// How each pair of tensors will be assembled, with its floating-point operations and bytes.
     pub fn plan(&self) -> Vec<PairPlan> {
-        let (prepared, tensors) = (self.columns.prepared(), &self.columns.block().tensors);
-        let assembly = self.assembly();
-        let flops = self.columns.flops() as f64;
+        let columns = self.whole();
+        let (prepared, tensors) = (columns.prepared(), &columns.block().tensors);
+        let assembly = planned(columns);
+        let flops = columns.flops() as f64;
         let scalar = if prepared.precision() == Precision::F32 { 4.0 } else { 8.0 };
-        let len = self.columns.block().len as f64;
+        let len = columns.block().len as f64;
         let mut pairs = Vec::new();
         for p in 0..tensors.len() {
             for q in p..tensors.len() {
@@ -133,13 +161,19 @@ impl<'p> Hessian<'p> {
         pairs
     }
 
-    /// The whole matrix column by column: the oracle of the structured assembly.
+    /// The whole matrix column by column, by this rank alone: the oracle of the structured assembly.
     ///
     /// # Errors
     /// When an entry is not finite.
     pub fn to_dense_by_columns(&self) -> Result<Mat<f64>> {
-        self.columns.to_dense(&|_, _| {})
+        self.whole().to_dense(&|_, _| {})
     }
+}
+
+/// The structured assembly of the block, planned once for a network.
+fn planned(columns: &Columns<'_>) -> Arc<Assembly> {
+    let (network, block) = (columns.prepared().network(), columns.block());
+    network.planned.assembly(block, || Assembly::plan(network, block))
 }
 
 impl SymmetricOperator for Hessian<'_> {
@@ -148,7 +182,13 @@ impl SymmetricOperator for Hessian<'_> {
     }
 
     fn apply_many(&self, x: MatRef<'_, f64>, y: MatMut<'_, f64>) -> Result<()> {
-        self.columns.apply_many(x, y)
+        match self.remote {
+            // extents that do not fit are refused before anyone is asked
+            Some(remote) if x.nrows() == self.dim() && y.nrows() == self.dim() && x.ncols() == y.ncols() => {
+                remote.products(self.columns.block(), x, y, |y| self.columns.apply_many(x, y))
+            }
+            _ => self.columns.apply_many(x, y),
+        }
     }
 
     fn to_dense(&self) -> Result<Mat<f64>> {

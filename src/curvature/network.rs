@@ -58,7 +58,12 @@ impl Network {
                 "store the model's state_dict",
             ));
         }
-        let mut lowered = lower(&Source { model, bindings, params, batch, loss })?;
+        let lowered = lower(&Source { model, bindings, params, batch, loss })?;
+        Ok(Self::of(lowered, params, loss))
+    }
+
+    /// Differentiates a lowered network.
+    pub(super) fn of(mut lowered: Lowered, params: &[(String, Vec<usize>)], loss: &LossSpec) -> Self {
         let p = &mut lowered.program;
         let one = p.fill(1.0, &[]);
         let gradients = vjp(p, &[(lowered.loss, one)], &lowered.params);
@@ -74,7 +79,7 @@ impl Network {
         let gradient_schedule = Arc::new(Schedule::new(program.clone(), &outputs));
         let loss_schedule = Arc::new(Schedule::new(program, &[lowered.loss]));
         let inputs = Arc::new(std::mem::take(&mut lowered.inputs));
-        Ok(Network {
+        Network {
             lowered,
             inputs,
             params: params.to_vec(),
@@ -86,7 +91,13 @@ impl Network {
             chunks: OnceLock::new(),
             samples: OnceLock::new(),
             planned: Arc::default(),
-        })
+        }
+    }
+
+    /// A network of the parameters of another whose loss is its only output.
+    pub(super) fn part(lowered: Lowered, params: &[(String, Vec<usize>)]) -> Self {
+        let (kind, reduction) = (LossKind::Output, Reduction::Sum);
+        Self::of(lowered, params, &LossSpec { kind, reduction, ignore_index: None, label_smoothing: 0.0 })
     }
 
     /// Names and extents of the parameters.

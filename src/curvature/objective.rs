@@ -13,6 +13,9 @@ type Pool = Mutex<Vec<Primal<f64>>>;
 
 /// L(θ + step) and its gradient over a block, in double precision.
 pub struct BlockObjective<'p> {
+    /// All samples, for counting.
+    whole: &'p Prepared<'p>,
+    /// Those of this rank.
     prepared: &'p Prepared<'p>,
     block: Block,
     gradient_schedule: Schedule,
@@ -22,14 +25,12 @@ pub struct BlockObjective<'p> {
 
 impl<'p> BlockObjective<'p> {
     pub(super) fn new(prepared: &'p Prepared<'p>, block: &Block) -> Self {
-        let network = &prepared.network;
-        let mut outputs = vec![network.lowered.loss];
-        outputs.extend(block.tensors.iter().filter_map(|t| network.gradients[t.index]));
-        let program = network.gradient_schedule.program().clone();
+        let (whole, prepared) = (prepared, prepared.own());
         BlockObjective {
+            whole,
             prepared,
             block: block.clone(),
-            gradient_schedule: Schedule::new(program, &outputs),
+            gradient_schedule: gradient_schedule(prepared, block),
             loss_pool: Pool::default(),
             gradient_pool: Pool::default(),
         }
@@ -37,12 +38,27 @@ impl<'p> BlockObjective<'p> {
 
     /// Floating-point operations of one evaluation of the loss.
     pub fn loss_flops(&self) -> u64 {
-        self.prepared.network.loss_schedule.primal_flops()
+        self.whole.network.loss_schedule.primal_flops()
     }
 
     /// Floating-point operations of one evaluation of loss and gradient.
     pub fn gradient_flops(&self) -> u64 {
-        self.gradient_schedule.primal_flops()
+        match self.whole.remote() {
+            Some(_) => gradient_schedule(self.whole, &self.block).primal_flops(),
+            None => self.gradient_schedule.primal_flops(),
+        }
+    }
+
+    fn check(&self, step: &[f64]) -> Result<()> {
+        if step.len() == self.block.len {
+            return Ok(());
+        }
+        Err(Error::usage(
+            "curvature::shape",
+            format!("block `{}`", self.block.name),
+            format!("a step of {} elements for {} parameters", step.len(), self.block.len),
+            "",
+        ))
     }
 
     /// Evaluates a schedule at θ + step and reads from it.
@@ -53,14 +69,6 @@ impl<'p> BlockObjective<'p> {
         step: &[f64],
         read: impl FnOnce(&Primal<f64>) -> Result<R>,
     ) -> Result<R> {
-        if step.len() != self.block.len {
-            return Err(Error::usage(
-                "curvature::shape",
-                format!("block `{}`", self.block.name),
-                format!("a step of {} elements for {} parameters", step.len(), self.block.len),
-                "",
-            ));
-        }
         let leaves = &self.prepared.leaves;
         let kept = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut primal = kept.unwrap_or_else(|| Primal::new(schedule, leaves.clone()));
@@ -79,12 +87,9 @@ impl<'p> BlockObjective<'p> {
     }
 }
 
-impl Objective for BlockObjective<'_> {
-    fn dim(&self) -> usize {
-        self.block.len
-    }
-
-    fn loss_at(&self, step: &[f64]) -> Result<f64> {
+impl BlockObjective<'_> {
+    /// The loss of the samples of this rank.
+    fn own_loss(&self, step: &[f64]) -> Result<f64> {
         let schedule = &*self.prepared.network.loss_schedule;
         self.at(schedule, &self.loss_pool, step, |primal| {
             let loss = primal.output(schedule, 0);
@@ -93,7 +98,8 @@ impl Objective for BlockObjective<'_> {
         })
     }
 
-    fn gradient_at(&self, step: &[f64]) -> Result<(f64, Vec<f64>)> {
+    /// Their loss and its gradient.
+    fn own_gradient(&self, step: &[f64]) -> Result<(f64, Vec<f64>)> {
         let schedule = &self.gradient_schedule;
         self.at(schedule, &self.gradient_pool, step, |primal| {
             let loss = primal.output(schedule, 0);
@@ -111,4 +117,41 @@ impl Objective for BlockObjective<'_> {
             Ok((loss[0], gradient))
         })
     }
+}
+
+impl Objective for BlockObjective<'_> {
+    fn dim(&self) -> usize {
+        self.block.len
+    }
+
+    fn loss_at(&self, step: &[f64]) -> Result<f64> {
+        self.check(step)?;
+        match self.whole.remote() {
+            Some(remote) => {
+                let own = || self.own_loss(step).map(|loss| vec![loss]);
+                remote.at(&self.block, step, false, own).map(|(loss, _)| loss)
+            }
+            None => self.own_loss(step),
+        }
+    }
+
+    fn gradient_at(&self, step: &[f64]) -> Result<(f64, Vec<f64>)> {
+        self.check(step)?;
+        match self.whole.remote() {
+            Some(remote) => remote.at(&self.block, step, true, || {
+                let (loss, mut gradient) = self.own_gradient(step)?;
+                gradient.insert(0, loss);
+                Ok(gradient)
+            }),
+            None => self.own_gradient(step),
+        }
+    }
+}
+
+/// Evaluates the loss and its gradient over the block.
+fn gradient_schedule(prepared: &Prepared<'_>, block: &Block) -> Schedule {
+    let network = &prepared.network;
+    let mut outputs = vec![network.lowered.loss];
+    outputs.extend(block.tensors.iter().filter_map(|t| network.gradients[t.index]));
+    Schedule::new(network.gradient_schedule.program().clone(), &outputs)
 }

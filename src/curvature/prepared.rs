@@ -6,12 +6,15 @@ use super::gauss_newton::GaussNewton;
 use super::hessian::Hessian;
 use super::network::Network;
 use super::objective::BlockObjective;
+use super::spread::{Evaluation, Remote, Shards};
 use crate::error::{Error, Result};
+use crate::graph::Schedule;
 use crate::graph::execute::{Leaves, Primal};
 use crate::parallel::Threads;
 use crate::snapshot::array::{Array, Values};
 use crate::tensor::Real;
 use faer::Mat;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Elements up to which the gradients of all samples are kept together.
@@ -51,6 +54,14 @@ pub struct Prepared<'t> {
     gradient: Vec<f64>,
     kinks: Kinks,
     samples: OnceLock<Result<Option<Mat<f64>>>>,
+    spread: Option<Box<Spread<'t>>>,
+}
+
+/// The samples of this rank, and the ranks that hold the others.
+#[derive(Debug)]
+struct Spread<'t> {
+    own: Prepared<'t>,
+    remote: Remote,
 }
 
 impl<'t> Prepared<'t> {
@@ -68,9 +79,58 @@ impl<'t> Prepared<'t> {
         threads: &'t Threads,
     ) -> Result<Self> {
         let values = values(&network, params)?;
+        let (prepared, pass) = Self::part(network, values, precision, threads)?;
+        let kinks = Kinks { total: pass.total(), near: pass.near(&pass.tops()), zero: pass.zero() };
+        Ok(Prepared { kinks, ..prepared })
+    }
+
+    /// The same over ranks: loss, gradient, Hessians and [`Prepared::objective`] are sums of what every rank finds for
+    /// its samples; all else is evaluated by this rank for the whole batch. There may be one such snapshot at a time.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`] on any rank; when a rank is gone.
+    pub fn spread(
+        shards: &Shards,
+        params: &[(String, Array)],
+        precision: Precision,
+        threads: &'t Threads,
+    ) -> Result<Self> {
+        let network = shards.whole.clone();
+        let values = values(&network, params)?;
+        let mut own = None;
+        let (Evaluation { loss, gradient, kinks }, remote) = shards.evaluate(&values, precision, || {
+            let (prepared, pass) = Self::part(shards.own.clone(), values.clone(), precision, threads)?;
+            own = Some(prepared);
+            Ok(pass)
+        })?;
         let leaves = Leaves { params: values, inputs: network.inputs.clone() };
-        let (loss, gradient, kinks) = evaluate(&network, &leaves, threads)?;
-        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks, samples: OnceLock::new() })
+        let spread = own.map(|own| Box::new(Spread { own, remote }));
+        Ok(Prepared { network, threads, leaves, precision, loss, gradient, kinks, samples: OnceLock::new(), spread })
+    }
+
+    /// A network at these values, its kinks not counted yet.
+    pub(super) fn part(
+        network: Arc<Network>,
+        values: Vec<Vec<f64>>,
+        precision: Precision,
+        threads: &'t Threads,
+    ) -> Result<(Self, Pass)> {
+        let leaves = Leaves { params: values, inputs: network.inputs.clone() };
+        let pass = evaluate(&network, &leaves, threads)?;
+        let (loss, gradient) = (pass.loss, pass.gradient.clone());
+        let (kinks, samples) = (Kinks::default(), OnceLock::new());
+        let prepared = Prepared { network, threads, leaves, precision, loss, gradient, kinks, samples, spread: None };
+        Ok((prepared, pass))
+    }
+
+    /// The samples that this rank holds: all of them, unless they are spread.
+    pub(super) fn own(&self) -> &Prepared<'t> {
+        self.spread.as_ref().map_or(self, |spread| &spread.own)
+    }
+
+    /// The ranks that hold the other samples.
+    pub(super) fn remote(&self) -> Option<&Remote> {
+        self.spread.as_ref().map(|spread| &spread.remote)
     }
 
     /// The network.
@@ -209,8 +269,45 @@ fn values(network: &Network, params: &[(String, Array)]) -> Result<Vec<Vec<f64>>
     Ok(out)
 }
 
-/// Loss, gradient and kinks, after a second pass has given the same loss.
-fn evaluate(network: &Network, leaves: &Leaves<f64>, threads: &Threads) -> Result<(f64, Vec<f64>, Kinks)> {
+/// One pass over a network, kept until its kinks are counted.
+pub(super) struct Pass {
+    pub loss: f64,
+    pub gradient: Vec<f64>,
+    primal: Primal<f64>,
+    schedule: Arc<Schedule>,
+    /// Outputs of the schedule that are arguments of kinks.
+    kinks: Range<usize>,
+}
+
+impl Pass {
+    fn arguments(&self) -> impl Iterator<Item = &[f64]> {
+        self.kinks.clone().map(|i| self.primal.output(&self.schedule, i))
+    }
+
+    /// How many arguments of kinks there are.
+    pub fn total(&self) -> usize {
+        self.arguments().map(<[f64]>::len).sum()
+    }
+
+    /// How many of them are 0.
+    pub fn zero(&self) -> usize {
+        self.arguments().map(|z| z.iter().filter(|v| **v == 0.0).count()).sum()
+    }
+
+    /// max|z| of each tensor.
+    pub fn tops(&self) -> Vec<f64> {
+        self.arguments().map(|z| z.iter().map(|v| v.abs()).fold(0.0, f64::max)).collect()
+    }
+
+    /// How many are near 0 beside these.
+    pub fn near(&self, tops: &[f64]) -> usize {
+        let near = |z: &[f64], top: f64| z.iter().filter(|v| v.abs() <= top * f64::from(f32::EPSILON)).count();
+        self.arguments().zip(tops).map(|(z, &top)| near(z, top)).sum()
+    }
+}
+
+/// Loss and gradient, after a second pass has given the same loss.
+fn evaluate(network: &Network, leaves: &Leaves<f64>, threads: &Threads) -> Result<Pass> {
     let schedule = &network.gradient_schedule;
     let mut primal = Primal::new(schedule, leaves.clone());
     threads.run(|| primal.run(schedule, threads.faer()));
@@ -239,15 +336,8 @@ fn evaluate(network: &Network, leaves: &Leaves<f64>, threads: &Threads) -> Resul
             gradient.resize(gradient.len() + shape.iter().product::<usize>(), 0.0);
         }
     }
-    let mut kinks = Kinks::default();
-    for i in next..next + network.lowered.kinks.len() {
-        let z = primal.output(schedule, i);
-        let top = z.iter().map(|v| v.abs()).fold(0.0, f64::max);
-        kinks.total += z.len();
-        kinks.near += z.iter().filter(|v| v.abs() <= top * f64::from(f32::EPSILON)).count();
-        kinks.zero += z.iter().filter(|v| **v == 0.0).count();
-    }
-    Ok((loss, gradient, kinks))
+    let kinks = next..next + network.lowered.kinks.len();
+    Ok(Pass { loss, gradient, primal, schedule: schedule.clone(), kinks })
 }
 
 /// Refuses infinities and NaN.

@@ -1,9 +1,10 @@
 //! The closed list of operators.
 
 use super::program::{ConstId, MapId};
+use serde::{Deserialize, Serialize};
 
 /// An `f64` compared and hashed by its bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bits(u64);
 
 impl Bits {
@@ -19,7 +20,7 @@ impl Bits {
 }
 
 /// A scalar function applied to every element. Derivatives are compositions of the same functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Func {
     /// tanh x.
     Tanh,
@@ -139,7 +140,7 @@ fn power(x: f64, p: f64) -> f64 {
 }
 
 /// An elementwise comparison; its result is a mask of 0 and 1 without derivative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cmp {
     /// a > b.
     Greater,
@@ -150,7 +151,7 @@ pub enum Cmp {
 }
 
 /// An operator. Arguments and result extents stand in the node; axes are those of the unlaned value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Op {
     /// The n-th parameter tensor.
     Param(usize),

@@ -5,11 +5,12 @@
 use super::operator::{Bits, Cmp, Func, Op};
 use crate::tensor::index::IndexMap;
 use crate::tensor::strides::size;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A node of a [`Program`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub(crate) u32);
 
 impl NodeId {
@@ -20,15 +21,15 @@ impl NodeId {
 }
 
 /// A constant tensor of a [`Program`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConstId(pub(crate) u32);
 
 /// An index map of a [`Program`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MapId(pub(crate) u32);
 
 /// One value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Node {
     /// The operator.
     pub op: Op,
@@ -55,6 +56,25 @@ impl Program {
     /// An empty program.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The constants.
+    pub(super) fn constants(&self) -> &[Arc<Vec<f64>>] {
+        &self.constants
+    }
+
+    /// The index maps.
+    pub(super) fn maps(&self) -> &[Arc<IndexMap>] {
+        &self.maps
+    }
+
+    /// The program of these parts, which fit each other.
+    pub(super) fn of_parts(nodes: Vec<Node>, constants: Vec<Vec<f64>>, maps: Vec<IndexMap>) -> Self {
+        let known = nodes.iter().enumerate().map(|(i, node)| (node.clone(), NodeId(i as u32))).collect();
+        let maps: Vec<Arc<IndexMap>> = maps.into_iter().map(Arc::new).collect();
+        let map_ids = maps.iter().enumerate().map(|(i, map)| (map.clone(), MapId(i as u32))).collect();
+        let tangents = nodes.iter().filter(|node| matches!(node.op, Op::Tangent(_))).count();
+        Program { nodes, known, constants: constants.into_iter().map(Arc::new).collect(), maps, map_ids, tangents }
     }
 
     /// Number of nodes.

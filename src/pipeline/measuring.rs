@@ -8,7 +8,7 @@ use super::plan::{Curvature, DampingRule, Plan, Precision, precision_text};
 use super::progress::Progress;
 use super::stored::{Case, Store};
 use super::{memory, options, parts};
-use crate::curvature::{Block, Checkpoint, Network, Prepared};
+use crate::curvature::{Block, Checkpoint, Network, Prepared, Shards};
 use crate::error::{Error, Result};
 use crate::measure::{SystemInput, confidence, measure, measure_low_rank, measure_operator};
 use crate::measurement::Measurement;
@@ -118,7 +118,12 @@ pub fn measure_all_seeing(plan: &Plan, threads: &Threads, progress: &dyn Progres
             Input::Run(run) => {
                 let Some(network) = job.network.clone() else { continue };
                 let parts = parts::networks(plan, run)?;
-                let common = Run { job, run, plan, threads, store: &store, network, parts, see };
+                let shards = spread(&job.opened.label, &network, threads, progress)?;
+                if let Some(shards) = &shards {
+                    // sums depend on how many there are
+                    measured.options.insert("ranks".into(), shards.count().to_string());
+                }
+                let common = Run { job, run, plan, threads, store: &store, network, shards, parts, see };
                 for snapshot in &run.snapshots {
                     measure_snapshot(&common, snapshot, &mut share, &mut measured)?;
                 }
@@ -201,7 +206,23 @@ struct Run<'a> {
     /// The network over the whole batch, then over its random parts.
     network: Arc<Network>,
     parts: Vec<Arc<Network>>,
+    /// The whole batch over ranks.
+    shards: Option<Shards>,
     see: See<'a>,
+}
+
+/// The batch of a network over the ranks, and what a reader should know about it.
+fn spread(label: &str, network: &Arc<Network>, threads: &Threads, progress: &dyn Progress) -> Result<Option<Shards>> {
+    let Some(ranks) = threads.ranks() else { return Ok(None) };
+    let shards = Shards::new(network, threads)?;
+    progress.remark(&match &shards {
+        Some(shards) => format!("{label}: the batch is spread over {} of {} ranks", shards.count(), ranks.size()),
+        None => format!(
+            "{label}: its samples cannot be evaluated apart, so rank 0 of {} does all the work alone",
+            ranks.size()
+        ),
+    });
+    Ok(shards)
 }
 
 fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, measured: &mut Measured) -> Result<()> {
@@ -210,7 +231,10 @@ fn measure_snapshot(r: &Run<'_>, snapshot: &Snapshot, share: &mut Share<'_>, mea
     let at = |e: Error| Error { place: format!("{}: {}", snapshot.file, e.place), ..e };
     let prepare =
         |network: &Arc<Network>| Prepared::new(network.clone(), &snapshot.params, precision, r.threads).map_err(at);
-    let prepared = prepare(&r.network)?;
+    let prepared = match &r.shards {
+        Some(shards) => Prepared::spread(shards, &snapshot.params, precision, r.threads).map_err(at)?,
+        None => prepare(&r.network)?,
+    };
     let planned = job.cases(plan);
     let times = 1.0 + r.parts.len() as f64;
     for (scope, block) in &job.blocks {

@@ -38,7 +38,7 @@ fn sidecar(path: &Path) -> Value {
 }
 
 /// A version 1.0 `.npy` of doubles in C order, read from its documented layout.
-fn npy(path: &Path) -> (String, Vec<f64>) {
+pub(super) fn npy(path: &Path) -> (String, Vec<f64>) {
     let bytes = fs::read(path).expect("npy");
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
     let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
