@@ -19,6 +19,7 @@ pub mod inertia;
 pub mod iterative;
 pub mod lanczos;
 pub mod scale;
+mod small_eigen;
 
 pub use condition::{Condition, Eigenvalues};
 pub use dense_eigen::{Eigen, decompose};
