@@ -138,7 +138,12 @@ impl Instance {
         let solution: Vec<f64> = amplitudes.iter().zip(&nodes).map(|(b, m)| b / m).collect();
         let x_norm = norm(&solution);
         let target = solution.iter().map(|x| x / x_norm).collect();
-        Instance { nodes, amplitudes, target, x_norm, spectrum: Spectrum::Joined { of: self.n }, ..*self }
+        let spectrum = match self.spectrum {
+            // Still a measure, whose polynomials alias.
+            Spectrum::Lanczos { of, nodes } => Spectrum::Lanczos { of, nodes },
+            Spectrum::Full(_) | Spectrum::Joined { .. } => Spectrum::Joined { of: self.n },
+        };
+        Instance { nodes, amplitudes, target, x_norm, spectrum, ..*self }
     }
 
     /// The same matrix with another right-hand side, given in the eigenbasis.

@@ -139,10 +139,10 @@ mod tests {
         let n = values.len();
         let v = |i: usize, k: usize| vectors[k * n + i];
         let (mut residual, mut skew) = (0.0_f64, 0.0_f64);
-        for k in 0..n {
+        for (k, value) in values.iter().enumerate() {
             for i in 0..n {
                 let product: f64 = (0..n).map(|j| a[(i, j)] * v(j, k)).sum();
-                residual = residual.max((product - values[k] * v(i, k)).abs());
+                residual = residual.max((product - value * v(i, k)).abs());
                 let overlap: f64 = (0..n).map(|j| v(j, i) * v(j, k)).sum();
                 skew = skew.max((overlap - f64::from(u8::from(i == k))).abs());
             }
