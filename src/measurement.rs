@@ -214,6 +214,15 @@ pub struct SpectrumBin {
     pub count: u64,
 }
 
+/// A system in the eigenbasis of its matrix, as far as measuring it has found that.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Resolved {
+    /// Eigenvalues of the solved matrix.
+    pub values: Vec<f64>,
+    /// ⟨v_i|b⟩ of the normalised right-hand side, in the order of the values.
+    pub components: Vec<f64>,
+}
+
 /// Everything measured about one linear system A p = g of one snapshot.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
@@ -278,6 +287,9 @@ pub struct Measurement {
     /// What pruning did; absent without pruning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruning: Option<Pruning>,
+    /// The eigensystem that was decomposed on the way, for the simulator; never stored.
+    #[serde(skip)]
+    pub resolved: Option<Resolved>,
     /// Bars over random parts of the batch; absent unless asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsample: Option<Subsample>,

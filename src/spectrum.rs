@@ -10,6 +10,7 @@
 //! | [`iterative`] | CG and MINRES, plain and Jacobi, really run |
 //! | [`density`] | the spectrum in bins on a signed logarithmic axis |
 //! | [`scale`] | exact scaling by powers of two |
+//! | [`symmetric_product`] | products that read half of a symmetric matrix |
 
 pub mod cholesky;
 pub mod condition;
@@ -19,6 +20,8 @@ pub mod inertia;
 pub mod iterative;
 pub mod lanczos;
 pub mod scale;
+mod small_eigen;
+pub mod symmetric_product;
 
 pub use condition::{Condition, Eigenvalues};
 pub use dense_eigen::{Eigen, decompose};

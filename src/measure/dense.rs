@@ -12,7 +12,7 @@ use super::trust_region::{Basis, curvatures, rotate, unrotate};
 use crate::curvature::Objective;
 use crate::curvature::damping::DampingRule;
 use crate::error::{Error, Result};
-use crate::measurement::{Damping, Inertia, Measured, Measurement, RowSparsity, Tolerance};
+use crate::measurement::{Damping, Inertia, Measured, Measurement, Resolved, RowSparsity, Tolerance};
 use crate::spectrum::condition::{Condition, Eigenvalues};
 use crate::spectrum::dense_eigen::{self, Eigen, decompose};
 use crate::spectrum::density::bins;
@@ -99,6 +99,11 @@ pub(super) fn measure(mut system: SystemInput<'_>, par: Par, progress: Progress<
     let regular = condition.kappa.value.is_some();
     let unit: Vec<f64> = normalised(&b);
     let solution = regular.then(|| direct(own, &solved, &unit, par));
+    // Of snapshots alone: a file's right-hand side may be another than the gradient measured here.
+    let resolved = system.objective.is_some().then(|| Resolved {
+        values: solved.spectrum.values.iter().map(|&x| back(x)).collect(),
+        components: rotate(own, &unit, par),
+    });
     let pruning = unpruned.map(|(before, u)| {
         let without = before.kappa.value.is_some().then(|| {
             let mut c = rotate(&eigen, &unit, par);
@@ -175,6 +180,7 @@ pub(super) fn measure(mut system: SystemInput<'_>, par: Par, progress: Progress<
         classical_runs: runs,
         spectrum: spectrum_bins,
         pruning,
+        resolved,
         notes,
         ..frame
     })

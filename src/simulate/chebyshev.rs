@@ -5,16 +5,35 @@ use std::f64::consts::PI;
 
 /// Coefficients c_0 … c_degree of the polynomial of that degree with the given values: Σ c_k T_k(x).
 pub fn coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
-    // A polynomial of degree d is determined by its values at cos(2πj/m), m > 2d.
     let plan = Fft::new(2 * degree + 2);
+    let half = plan.size() / 2;
+    let values: Vec<f64> = (0..=half).map(|j| value(node(j, 2 * half))).collect();
+    from_values(&plan, degree, &values)
+}
+
+/// The same for an odd polynomial, from its values at x > 0; even terms are exactly 0.
+pub fn odd_coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
+    let plan = Fft::new((2 * degree + 2).max(4));
+    let half = plan.size() / 2;
+    let mut values = vec![0.0; half + 1];
+    for j in 0..half / 2 {
+        values[j] = value(node(j, 2 * half));
+        values[half - j] = -values[j];
+    }
+    let mut c = from_values(&plan, degree, &values);
+    c.iter_mut().step_by(2).for_each(|c| *c = 0.0);
+    c
+}
+
+/// cos(2πj/m); as a sine of the complement, so that the points are exactly symmetric.
+fn node(j: usize, m: usize) -> f64 {
+    (PI * (m as f64 - 4.0 * j as f64) / (2.0 * m as f64)).sin()
+}
+
+/// From the values at cos(2πj/m), j ≤ m/2: a polynomial of degree d is determined by those of m > 2d.
+fn from_values(plan: &Fft, degree: usize, values: &[f64]) -> Vec<f64> {
     let m = plan.size();
-    let mut re: Vec<f64> = (0..m)
-        .map(|j| {
-            let j = j.min(m - j);
-            // sin of the complement keeps the points exactly symmetric.
-            value((PI * (m as f64 - 4.0 * j as f64) / (2.0 * m as f64)).sin())
-        })
-        .collect();
+    let mut re: Vec<f64> = (0..m).map(|j| values[j.min(m - j)]).collect();
     let mut im = vec![0.0; m];
     plan.forward(&mut re, &mut im);
     (0..=degree).map(|k| re[k] * if k == 0 { 1.0 } else { 2.0 } / m as f64).collect()

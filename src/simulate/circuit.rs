@@ -53,14 +53,18 @@ impl Padded {
         let top = instance.sigma_max / instance.alpha;
         let mut nodes = instance.nodes.clone();
         nodes.resize(size, top);
-        let padded = Mat::from_fn(size, size, |i, j| match (i < n, j < n) {
-            (true, true) => vectors[(i, j)],
-            (false, false) if i == j => 1.0,
-            _ => 0.0,
-        });
         let mut b = coordinates(instance, &instance.amplitudes);
         b.resize(size, 0.0);
-        let dilation = Dilation::new(padded.as_ref(), &nodes);
+        let dilation = if size == n {
+            Dilation::new(vectors.as_ref(), &nodes)
+        } else {
+            let padded = Mat::from_fn(size, size, |i, j| match (i < n, j < n) {
+                (true, true) => vectors[(i, j)],
+                (false, false) if i == j => 1.0,
+                _ => 0.0,
+            });
+            Dilation::new(padded.as_ref(), &nodes)
+        };
         Ok(Padded { qubits: size.trailing_zeros() as usize, n, dilation, b })
     }
 }
@@ -313,7 +317,5 @@ pub fn kernel_reflection(instance: &Instance, norm_guess: f64, order: u64, optio
 
 /// Chebyshev series of `scale`·p for an odd function p of known degree, even terms exactly 0.
 pub fn odd_series(degree: u64, scale: f64, p: impl Fn(f64) -> f64) -> Vec<f64> {
-    let mut c = chebyshev::coefficients(degree as usize, |x| scale * p(x));
-    c.iter_mut().step_by(2).for_each(|c| *c = 0.0);
-    c
+    chebyshev::odd_coefficients(degree as usize, |x| scale * p(x))
 }

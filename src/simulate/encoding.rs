@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef};
 
+/// Up to this size setting up a blocked product costs more than the product.
+const SMALL: usize = 32;
+
 /// An orthogonal U with ⟨0|U|0⟩ = A/α.
 pub trait BlockEncoding {
     /// Size N of the system.
@@ -76,20 +79,17 @@ impl Dilation {
     /// From the eigenvectors and the eigenvalues of A/α.
     pub fn new(vectors: MatRef<'_, f64>, nodes: &[f64]) -> Self {
         let n = nodes.len();
-        let function = |f: &dyn Fn(f64) -> f64| {
-            let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * f(nodes[k]));
-            let mut out = Mat::zeros(n, n);
-            matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
-            out
-        };
-        let cosine = function(&|m| m);
-        let sine = function(&|m| ((1.0 - m) * (1.0 + m)).max(0.0).sqrt());
-        let u = Mat::from_fn(2 * n, 2 * n, |i, j| match (i < n, j < n) {
-            (true, true) => cosine[(i, j)],
-            (true, false) => sine[(i, j - n)],
-            (false, true) => sine[(i - n, j)],
-            (false, false) => -cosine[(i - n, j - n)],
-        });
+        let sines: Vec<f64> = nodes.iter().map(|&m| ((1.0 - m) * (1.0 + m)).max(0.0).sqrt()).collect();
+        let (cosine, sine) = (function(vectors, nodes), function(vectors, &sines));
+        let mut u = Mat::zeros(2 * n, 2 * n);
+        for j in 0..n {
+            for i in 0..n {
+                u[(i, j)] = cosine[(i, j)];
+                u[(i, n + j)] = sine[(i, j)];
+                u[(n + i, j)] = sine[(i, j)];
+                u[(n + i, n + j)] = -cosine[(i, j)];
+            }
+        }
         Dilation { n, u }
     }
 
@@ -97,6 +97,24 @@ impl Dilation {
     pub fn matrix(&self) -> MatRef<'_, f64> {
         self.u.as_ref()
     }
+}
+
+/// V·diag(values)·Vᵀ.
+fn function(vectors: MatRef<'_, f64>, values: &[f64]) -> Mat<f64> {
+    let n = values.len();
+    let mut out = Mat::zeros(n, n);
+    if n <= SMALL {
+        for (column, &value) in vectors.col_iter().zip(values) {
+            for j in 0..n {
+                let x = column[j] * value;
+                out.col_mut(j).iter_mut().zip(column.iter()).for_each(|(o, v)| *o += v * x);
+            }
+        }
+        return out;
+    }
+    let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * values[k]);
+    matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
+    out
 }
 
 impl BlockEncoding for Dilation {

@@ -4,8 +4,8 @@ use super::lanczos_measure;
 use super::row::{Encoding, Options};
 use crate::error::{Error, Result};
 use crate::spectrum::dense_eigen::decompose;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef};
+use crate::spectrum::symmetric_product;
+use faer::{Mat, MatRef};
 
 /// A relative asymmetry above this is an error (as for matrix files).
 const ASYMMETRY: f64 = 1e-8;
@@ -92,20 +92,12 @@ impl Instance {
     }
 
     fn from_dense_products(matrix: MatRef<'_, f64>, rhs: &[f64], options: &Options) -> Result<Self> {
-        let n = matrix.nrows();
         let alpha = match (options.encoding, options.alpha) {
             (Encoding::Dilation, None) => None,
             _ => Some(alpha_of(matrix, 0.0, options)?),
         };
         let product = |x: &[f64], y: &mut [f64]| {
-            matmul(
-                MatMut::from_column_major_slice_mut(y, n, 1),
-                Accum::Replace,
-                matrix,
-                MatRef::from_column_major_slice(x, n, 1),
-                1.0,
-                parallelism(n),
-            );
+            symmetric_product::product(matrix, x, y);
             Ok(())
         };
         Self::from_products(product, rhs, alpha, options)
@@ -146,7 +138,12 @@ impl Instance {
         let solution: Vec<f64> = amplitudes.iter().zip(&nodes).map(|(b, m)| b / m).collect();
         let x_norm = norm(&solution);
         let target = solution.iter().map(|x| x / x_norm).collect();
-        Instance { nodes, amplitudes, target, x_norm, spectrum: Spectrum::Joined { of: self.n }, ..*self }
+        let spectrum = match self.spectrum {
+            // Still a measure, whose polynomials alias.
+            Spectrum::Lanczos { of, nodes } => Spectrum::Lanczos { of, nodes },
+            Spectrum::Full(_) | Spectrum::Joined { .. } => Spectrum::Joined { of: self.n },
+        };
+        Instance { nodes, amplitudes, target, x_norm, spectrum, ..*self }
     }
 
     /// The same matrix with another right-hand side, given in the eigenbasis.

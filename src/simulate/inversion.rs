@@ -16,6 +16,12 @@ pub struct BestRelative {
     pub order: u64,
     /// acosh u(0) = 2·atanh(1/κ).
     rate: f64,
+    /// T_m(u(0)).
+    top: f64,
+    /// 1/κ².
+    gap2: f64,
+    /// 1 + e^{−2·order·rate}.
+    decayed: f64,
 }
 
 impl BestRelative {
@@ -23,12 +29,24 @@ impl BestRelative {
     pub fn for_error(kappa: f64, eps: f64) -> Self {
         let rate = rate(kappa);
         let order = ((1.0 / eps).acosh() / rate).ceil().max(1.0) as u64;
-        BestRelative { kappa, order, rate }
+        BestRelative::new(kappa, order, rate)
     }
 
     /// Of degree 2·order − 1.
     pub fn of_order(kappa: f64, order: u64) -> Self {
-        BestRelative { kappa, order: order.max(1), rate: rate(kappa) }
+        BestRelative::new(kappa, order.max(1), rate(kappa))
+    }
+
+    fn new(kappa: f64, order: u64, rate: f64) -> Self {
+        let growth = order as f64 * rate;
+        BestRelative {
+            kappa,
+            order,
+            rate,
+            top: growth.cosh(),
+            gap2: kappa.powi(-2),
+            decayed: 1.0 + (-2.0 * growth).exp(),
+        }
     }
 
     /// Degree 2m − 1: queries of one use.
@@ -38,7 +56,7 @@ impl BestRelative {
 
     /// max|1 − x·p(x)| on [1/κ, 1].
     pub fn relative_error(&self) -> f64 {
-        1.0 / (self.order as f64 * self.rate).cosh()
+        1.0 / self.top
     }
 
     /// p(x), odd, evaluated without cancellation.
@@ -49,19 +67,22 @@ impl BestRelative {
         if self.kappa <= TRIVIAL {
             return x;
         }
-        let (m, gap2) = (self.order as f64, self.kappa.powi(-2));
+        let (m, gap2) = (self.order as f64, self.gap2);
         let y = x * x;
         if y >= gap2 {
             // u in [−1, 1]: T_m(u) = cos(m·arccos u), with the half-angle for the small side.
             let half = ((y - gap2) / (1.0 - gap2)).clamp(0.0, 1.0).sqrt();
             let t = (2.0 * m * half.asin()).cos();
-            return (1.0 - t / (m * self.rate).cosh()) / x;
+            return (1.0 - t / self.top) / x;
         }
         // Inside the gap: cosh(m·a₀) − cosh(m·a) as a product of sinh, a₀ − a from a difference formula.
-        let (s0, s) = ((gap2 / (1.0 - gap2)).sqrt(), ((gap2 - y) / (1.0 - gap2)).sqrt());
-        let difference = 2.0 * (y / (1.0 - gap2) / (s0 * s.hypot(1.0) + s * s0.hypot(1.0))).asinh();
+        let (s0, s) = (gap2 / (1.0 - gap2), (gap2 - y) / (1.0 - gap2));
+        let (sum, product) = ((s0 * (1.0 + s)).sqrt() + (s * (1.0 + s0)).sqrt(), y / (1.0 - gap2));
+        let difference = 2.0 * (product / sum).asinh();
         let (low, high) = (0.5 * m * difference, 0.5 * m * (2.0 * self.rate - difference));
-        2.0 * low.sinh() * sinh_over_cosh(high, m * self.rate) / x
+        // sinh(high)/cosh(m·a₀) without overflow.
+        let ratio = (high - m * self.rate).exp() * (1.0 - (-2.0 * high).exp()) / self.decayed;
+        2.0 * low.sinh() * ratio / x
     }
 
     /// max|p| over [−1, 1], the subnormalisation of a block encoding of p(A).
@@ -84,11 +105,6 @@ impl BestRelative {
 /// acosh((κ²+1)/(κ²−1)) = 2·atanh(1/κ).
 fn rate(kappa: f64) -> f64 {
     2.0 * (1.0 / kappa.max(1.0 + 1e-12)).atanh()
-}
-
-/// sinh(a)/cosh(b) without overflow, a ≤ b.
-fn sinh_over_cosh(a: f64, b: f64) -> f64 {
-    (a - b).exp() * (1.0 - (-2.0 * a).exp()) / (1.0 + (-2.0 * b).exp())
 }
 
 /// Largest value of a function on an interval: a grid, then the peak around the best point.

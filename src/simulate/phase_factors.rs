@@ -21,6 +21,9 @@ pub const RESIDUAL_LIMIT: f64 = 1e-12;
 /// Largest transform tried: 2²⁴ points.
 const LARGEST_TRANSFORM: usize = 1 << 24;
 
+/// What aliasing may add to a coefficient of the logarithm.
+const NEGLIGIBLE: f64 = 1e-17;
+
 /// Phases with the check that was made on them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Phases {
@@ -118,14 +121,20 @@ fn laurent(coefficients: &[f64]) -> Vec<f64> {
 }
 
 /// The first `wanted` coefficients of α(z) = exp(l_0 + 2Σ l_k z^k), l the Fourier coefficients of log√(1 − P²).
+///
+/// P² is even in φ = 2θ, so that on the grid φ_j = 2π(j + ¼)/N the real parts of the transform alias at 2N − k only and the
+/// transform of the logarithms is one of N/2 points.
 fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) -> Result<Vec<f64>> {
-    let mut size = (16 * signal.len()).next_power_of_two();
+    let mut size = (4 * signal.len()).next_power_of_two().max(8);
     loop {
         let plan = Fft::new(size);
+        let roots = quarter_roots(&plan, signal.len() + 1);
         let (mut re, mut im) = (vec![0.0; size], vec![0.0; size]);
-        re[..signal.len()].copy_from_slice(signal);
+        for (((x, y), b), (cos, sin)) in re.iter_mut().zip(&mut im).zip(signal).zip(&roots) {
+            (*x, *y) = (b * cos, b * sin);
+        }
         plan.forward(&mut re, &mut im);
-        for (x, y) in re.iter_mut().zip(&mut im) {
+        for (x, y) in re.iter_mut().zip(&im) {
             let rest = 1.0 - (*x * *x + *y * *y);
             if rest <= 0.0 {
                 return Err(Error::usage(
@@ -136,20 +145,19 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
                 ));
             }
             *x = 0.5 * rest.ln();
-            *y = 0.0;
         }
-        plan.forward(&mut re, &mut im);
-        // Aliasing shows as a tail that has not decayed by the middle.
-        let tail = re[size / 2 - size / 16..=size / 2].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        let peak = re.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        if tail <= 4e-16 * peak || tail / (size as f64) < 1e-18 {
-            let scale = 1.0 / size as f64;
+        // N·l_k as real part, and −N·l_{N−k} as imaginary part.
+        let sums = even_transform(&plan, &re, &roots);
+        let scale = 1.0 / size as f64;
+        let tail: Vec<f64> = sums[1..].iter().map(|l| l.1 * scale).collect();
+        let aliased = 2 * size - wanted;
+        let rate = decay(&tail, size);
+        if coefficient_bound(signal.len(), rate, aliased) <= NEGLIGIBLE {
             let logs: Vec<f64> =
-                re[..wanted].iter().enumerate().map(|(k, l)| l * scale * if k == 0 { 1.0 } else { 2.0 }).collect();
+                sums[..wanted].iter().enumerate().map(|(k, l)| l.0 * scale * if k == 0 { 1.0 } else { 2.0 }).collect();
             return Ok(exponential(&logs));
         }
-        size *= 2;
-        if size > LARGEST_TRANSFORM {
+        if size >= LARGEST_TRANSFORM {
             return Err(Error::resource(
                 "simulate::phases",
                 place(),
@@ -157,7 +165,55 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
                 "scale the polynomial down (smaller headroom)",
             ));
         }
+        // As long as the decay so far asks for, at most 16 times longer at once.
+        let asked = (NEGLIGIBLE.ln() / rate).clamp(0.0, 32.0 * size as f64) as usize;
+        size = (asked / 2).next_power_of_two().clamp(2 * size, LARGEST_TRANSFORM);
     }
+}
+
+/// Upper estimate of ln ρ, ρ^{−1} the smallest modulus of the d zeros z_i outside the circle of 1 − P², from the coefficients
+/// l_{N−k} = −Σ z_i^{k−N}/2(N − k), k = 1 … d + 1: a recurrence of order d, so that d + 1 in a row cannot all be small by
+/// accident.
+fn decay(tail: &[f64], size: usize) -> f64 {
+    let rate = |(k, l): (usize, &f64)| {
+        let index = (size - 1 - k) as f64;
+        (index * l.abs()).ln() / index
+    };
+    tail.iter().enumerate().map(rate).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// What a coefficient of that index may amount to.
+fn coefficient_bound(degree: usize, rate: f64, index: usize) -> f64 {
+    let index = index as f64;
+    0.5 * degree as f64 / index * (rate * index).exp()
+}
+
+/// e^{−2πik/4N} for k < count, N the size of the plan.
+fn quarter_roots(plan: &Fft, count: usize) -> Vec<(f64, f64)> {
+    let step = std::f64::consts::TAU / (4 * plan.size()) as f64;
+    let first = [0.0, 1.0, 2.0, 3.0].map(|r| (step * r).sin_cos());
+    let turned = |k: usize| {
+        let ((c, s), (sin, cos)) = (plan.root(k / 4), first[k % 4]);
+        (c * cos + s * sin, s * cos - c * sin)
+    };
+    (0..count).map(turned).collect()
+}
+
+/// e^{−2πik/4N}·Σ_j f_j e^{−2πijk/N} for as many k < N/2 as there are `roots`, by one transform of half the length.
+fn even_transform(plan: &Fft, f: &[f64], roots: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let half = f.len() / 2;
+    let (mut re, mut im): (Vec<f64>, Vec<f64>) = f.as_chunks::<2>().0.iter().map(|pair| (pair[0], pair[1])).unzip();
+    plan.forward(&mut re, &mut im);
+    let bin = |(k, &(cos, sin)): (usize, &(f64, f64))| {
+        let back = (half - k) % half;
+        // Transforms of the even and of the odd places.
+        let (er, ei) = (0.5 * (re[k] + re[back]), 0.5 * (im[k] - im[back]));
+        let (or, oi) = (0.5 * (im[k] + im[back]), 0.5 * (re[back] - re[k]));
+        let (c, s) = plan.root(k);
+        let (x, y) = (er + c * or - s * oi, ei + c * oi + s * or);
+        (x * cos - y * sin, x * sin + y * cos)
+    };
+    roots.iter().enumerate().map(bin).collect()
 }
 
 /// Coefficients of exp(Σ g_k z^k): n·e_n = Σ_{k=1}^{n} k·g_k·e_{n−k}.
@@ -218,8 +274,10 @@ fn rebuild_error(psi: &[f64], signal: &[f64]) -> f64 {
     // its buffer so that the multiplication by z is a shift of the start.
     let (mut b, mut a) = (vec![0.0; d + 1], vec![0.0; d + 1]);
     a[0] = 1.0;
+    // ψ_k = ψ_{d−k}: one half of the sines will do.
+    let turns: Vec<(f64, f64)> = psi[..=d / 2].iter().map(|x| x.sin_cos()).collect();
     for k in (0..=d).rev() {
-        let (sin, cos) = psi[k].sin_cos();
+        let (sin, cos) = turns[k.min(d - k)];
         for (x, y) in b[k..].iter_mut().zip(&mut a) {
             let (old_b, old_a) = (*x, *y);
             *x = cos * old_b + sin * old_a;

@@ -6,15 +6,13 @@
 use crate::error::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef};
+use pulp::{Simd, WithSimd};
 
 /// A complex number as (re, im).
 pub type Complex = (f64, f64);
 
 /// A controlled gate acts where each listed qubit has the listed value.
 pub type Controls<'a> = &'a [(usize, bool)];
-
-/// Up to this size setting up a blocked product costs more than the product.
-const SMALL: usize = 32;
 
 /// Amplitudes of `qubits` qubits.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,28 +124,15 @@ impl StateVector {
     /// A real matrix on the low log₂(size) qubits, where the controls (on higher qubits) hold.
     pub fn dense(&mut self, matrix: MatRef<'_, f64>, controls: Controls<'_>) {
         let size = matrix.nrows();
-        let mut out = vec![0.0; 2 * size];
-        if size <= SMALL {
-            let parts = self.re.chunks_exact_mut(size).zip(self.im.chunks_exact_mut(size)).enumerate();
-            for (_, (re, im)) in parts.filter(|(k, _)| holds(k * size, controls)) {
-                out.fill(0.0);
-                let (real, imaginary) = out.split_at_mut(size);
-                for (column, (&x, &y)) in matrix.col_iter().zip(re.iter().zip(im.iter())) {
-                    let both = real.iter_mut().zip(imaginary.iter_mut());
-                    let add = |((u, v), m): ((&mut f64, &mut f64), &f64)| {
-                        *u += m * x;
-                        *v += m * y;
-                    };
-                    match column.try_as_col_major() {
-                        Some(column) => both.zip(column.as_slice()).for_each(add),
-                        None => both.zip(column.iter()).for_each(add),
-                    }
-                }
-                re.copy_from_slice(real);
-                im.copy_from_slice(imaginary);
-            }
-            return;
+        match size {
+            2 => return self.small_dense::<2>(matrix, controls),
+            4 => return self.small_dense::<4>(matrix, controls),
+            8 => return self.small_dense::<8>(matrix, controls),
+            16 => return self.small_dense::<16>(matrix, controls),
+            32 => return self.small_dense::<32>(matrix, controls),
+            _ => {}
         }
+        let mut out = vec![0.0; 2 * size];
         for k in 0..self.re.len() / size {
             if !holds(k * size, controls) {
                 continue;
@@ -166,6 +151,12 @@ impl StateVector {
             self.re[range.clone()].copy_from_slice(&out[..size]);
             self.im[range].copy_from_slice(&out[size..]);
         }
+    }
+
+    /// The same where setting up a blocked product costs more than the product.
+    fn small_dense<const SIZE: usize>(&mut self, matrix: MatRef<'_, f64>, controls: Controls<'_>) {
+        let StateVector { re, im, .. } = self;
+        pulp::Arch::new().dispatch(Small::<SIZE> { matrix, re, im, controls });
     }
 
     /// 1 − 2|b⟩⟨b| on the low qubits, where the controls hold.
@@ -219,6 +210,53 @@ fn mix(r0: &mut [f64], i0: &mut [f64], r1: &mut [f64], i1: &mut [f64], g: &[[Com
         *z = cr * p - ci * q + dr * r - di * s;
         *w = cr * q + ci * p + dr * s + di * r;
     }
+}
+
+/// A small matrix on every run of its size for which the controls hold.
+struct Small<'a, const SIZE: usize> {
+    matrix: MatRef<'a, f64>,
+    re: &'a mut [f64],
+    im: &'a mut [f64],
+    controls: Controls<'a>,
+}
+
+impl<const SIZE: usize> WithSimd for Small<'_, SIZE> {
+    type Output = ();
+
+    // Written once and compiled for every set of vector registers.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let parts = self.re.as_chunks_mut::<SIZE>().0.iter_mut().zip(self.im.as_chunks_mut::<SIZE>().0);
+        for (k, (re, im)) in parts.enumerate() {
+            if holds(k * SIZE, self.controls) {
+                product(self.matrix, re, im);
+            }
+        }
+    }
+}
+
+/// A real matrix on the real and imaginary parts of a run.
+#[inline(always)]
+fn product<const SIZE: usize>(matrix: MatRef<'_, f64>, re: &mut [f64; SIZE], im: &mut [f64; SIZE]) {
+    let (mut u, mut v) = ([0.0; SIZE], [0.0; SIZE]);
+    for (k, (&x, &y)) in re.iter().zip(im.iter()).enumerate() {
+        let column = matrix.col(k);
+        match column.try_as_col_major().and_then(|c| c.as_slice().first_chunk::<SIZE>()) {
+            Some(column) => {
+                for i in 0..SIZE {
+                    u[i] += column[i] * x;
+                    v[i] += column[i] * y;
+                }
+            }
+            None => {
+                for i in 0..SIZE {
+                    u[i] += column[i] * x;
+                    v[i] += column[i] * y;
+                }
+            }
+        }
+    }
+    (*re, *im) = (u, v);
 }
 
 /// A gate on qubit 0, 1 or 2: groups of 16 amplitudes are sorted into two runs of 8, mixed, and put back.

@@ -224,6 +224,12 @@ fn row(
     match instance.spectrum {
         super::Spectrum::Lanczos { of, nodes } => {
             notes.push(format!("Lanczos measure of {nodes} nodes in place of {of} eigenvalues"));
+            if outcome.depth > 2 * nodes as u64 && !notes.iter().any(|n| n.contains("aliases")) {
+                notes.push(format!(
+                    "polynomials of degree above {} alias there: error and fewest queries are those of the measure",
+                    2 * nodes
+                ));
+            }
         }
         super::Spectrum::Joined { of } if instance.nodes.len() < of => {
             notes.push(format!("{} nodes: equal eigenvalues of {of} joined", instance.nodes.len()));

@@ -7,6 +7,7 @@
 
 use super::inertia::Factorization;
 use super::scale::{exponent, frobenius, max_abs, norm_one, scaled, times_pow2};
+use super::small_eigen;
 use crate::error::{Error, Result};
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -17,6 +18,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The largest residual ratio that passes, LAPACK's own threshold.
 pub const RATIO_LIMIT: f64 = 30.0;
+
+/// The algorithm for matrices too small for blocks to pay.
+const SMALL: &str = "implicit QR by plain loops";
 
 const UNIT: f64 = f64::EPSILON / 2.0;
 
@@ -62,8 +66,11 @@ pub fn decompose(a: MatRef<'_, f64>, par: Par) -> Result<Eigen> {
     let k = -exponent(max);
     let work = scaled(a, k);
     let mut worst = String::new();
-    for (algorithm, threshold) in [("divide and conquer", None), ("implicit QR", Some(usize::MAX))] {
-        let Some((values, vectors)) = call(work.as_ref(), par, threshold) else {
+    let small = (n <= small_eigen::LARGEST).then_some((SMALL, None));
+    let blocked = [("divide and conquer", None), ("implicit QR", Some(usize::MAX))];
+    for (algorithm, threshold) in small.into_iter().chain(blocked) {
+        let found = if algorithm == SMALL { small_call(work.as_ref()) } else { call(work.as_ref(), par, threshold) };
+        let Some((values, vectors)) = found else {
             worst = format!("{algorithm} did not converge");
             continue;
         };
@@ -159,6 +166,43 @@ fn call(a: MatRef<'_, f64>, par: Par, threshold: Option<usize>) -> Option<(Vec<f
     Some((values, vectors))
 }
 
+fn small_call(a: MatRef<'_, f64>) -> Option<(Vec<f64>, Mat<f64>)> {
+    let n = a.nrows();
+    let (values, columns) = small_eigen::decompose(a)?;
+    let vectors = MatRef::from_column_major_slice(&columns, n, n).to_owned();
+    Some((values, vectors))
+}
+
+/// C ← A·B.
+fn product(c: &mut Mat<f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, par: Par) {
+    let n = a.nrows();
+    if n > small_eigen::LARGEST {
+        matmul(c.as_mut(), Accum::Replace, a, b, 1.0, par);
+        return;
+    }
+    for j in 0..n {
+        c.col_mut(j).fill(0.0);
+        for (a, &x) in a.col_iter().zip(b.col(j).iter()) {
+            c.col_mut(j).iter_mut().zip(a.iter()).for_each(|(c, a)| *c += a * x);
+        }
+    }
+}
+
+/// C ← VᵀV.
+fn gram(c: &mut Mat<f64>, v: MatRef<'_, f64>, par: Par) {
+    let n = v.nrows();
+    if n > small_eigen::LARGEST {
+        matmul(c.as_mut(), Accum::Replace, v.transpose(), v, 1.0, par);
+        return;
+    }
+    for j in 0..n {
+        for i in 0..=j {
+            let sum: f64 = v.col(i).iter().zip(v.col(j).iter()).map(|(x, y)| x * y).sum();
+            (c[(i, j)], c[(j, i)]) = (sum, sum);
+        }
+    }
+}
+
 /// The call itself; `None` when the library failed, panicked, or returned something unordered.
 fn solve(a: MatRef<'_, f64>, vectors: Option<&mut Mat<f64>>, par: Par, threshold: Option<usize>) -> Option<Vec<f64>> {
     let n = a.nrows();
@@ -190,14 +234,14 @@ fn certify(a: MatRef<'_, f64>, values: &[f64], v: MatRef<'_, f64>, par: Par, alg
     let gamma = (size + 2.0) * UNIT / (1.0 - (size + 2.0) * UNIT);
     let slack = 1.0 + size * size * UNIT;
     let mut r = Mat::zeros(n, n);
-    matmul(r.as_mut(), Accum::Replace, a, v, 1.0, par);
+    product(&mut r, a, v, par);
     for (j, value) in values.iter().enumerate() {
         r.col_mut(j).iter_mut().zip(v.col(j).iter()).for_each(|(r, v)| *r -= value * v);
     }
     let norm_a = norm_one(a);
     let residual = frobenius(r.as_ref()) * slack;
     let residual_ratio = norm_one(r.as_ref()) / (norm_a * size * f64::EPSILON);
-    matmul(r.as_mut(), Accum::Replace, v.transpose(), v, 1.0, par);
+    gram(&mut r, v, par);
     for j in 0..n {
         r[(j, j)] -= 1.0;
     }

@@ -33,6 +33,12 @@ fn a_lanczos_measure_replaces_the_spectrum() {
     // Kernel reflection aliases at such degrees: the row says so and does not claim a search.
     let row = verify("dalzell2024-known-norm", h.as_ref(), &g, 1e-3, None, None, Level::L1, &short).unwrap();
     assert!(row.passed && row.queries_needed.is_none() && row.notes.iter().any(|n| n.contains("aliases")), "{row:?}");
+    // So does an inversion polynomial, with joined nodes too; its bound is at least what the full spectrum gives.
+    let exact = verify_built("qsvt", None, &full, 1e-3, None, None, Level::L1, &short).unwrap();
+    let row = verify_built("qsvt", None, &lanczos.joined(), 1e-3, None, None, Level::L1, &short).unwrap();
+    assert!(row.passed && row.queries_needed.is_none() && row.notes.iter().any(|n| n.contains("aliases")), "{row:?}");
+    assert!(row.notes.iter().any(|n| n.contains("in place of 400")), "{row:?}");
+    assert!(row.error_reached.unwrap() >= exact.error_reached.unwrap() - 1e-12, "{row:?}");
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub fn verification(rows: &[SimulationRow], compared: Compared) -> Option<Scene>
             models.push(&row.model);
         }
     }
-    let style = |i: usize| (Ink::Series(i as u8), Form::nth(i));
+    // Colours and forms come in sixes: each further six shifts the forms, so that no two models look alike.
+    let style = |i: usize| (Ink::Series(i as u8), Form::nth(i + i / 6));
     let mut legend: Vec<Entry> =
         models.iter().enumerate().map(|(i, m)| (Swatch::Mark(style(i).0, style(i).1), visible(m))).collect();
     if rows.iter().any(|r| !r.passed && pair(r).is_some()) {

@@ -4,7 +4,7 @@ use super::{Ask, Circuit, largest, too_few};
 use crate::error::Result;
 use crate::simulate::circuit::odd_series;
 use crate::simulate::cks::{ChebyshevInverse, proof_parameters};
-use crate::simulate::instance::Instance;
+use crate::simulate::instance::{Instance, Spectrum};
 use crate::simulate::inversion::BestRelative;
 use crate::simulate::qsvt::{self, Inverted};
 use crate::simulate::verification::Outcome;
@@ -70,10 +70,24 @@ pub fn best_relative(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
             }
         }
     };
-    let run = execute(&polynomial);
+    let mut run = execute(&polynomial);
+    let mut needed = needed;
     let mut notes = vec![format!("polynomial of degree {}, {} uses by amplitude amplification", run.degree, run.uses)];
     if !qsvt::round_by_round(instance, run.uses) {
         notes.push("so many rounds are taken at once, as the rotation of a plane that they are".to_owned());
+    }
+    if let Spectrum::Lanczos { nodes, .. } = instance.spectrum
+        && run.degree > 2 * nodes as u64
+    {
+        // As for kernel reflection: the relative error bounds the sine of the angle to the solution.
+        let sine = polynomial.relative_error().min(1.0);
+        run.error = run.error.max((2.0 * sine * sine / (1.0 + ((1.0 - sine) * (1.0 + sine)).sqrt())).sqrt());
+        needed = None;
+        notes.push(format!(
+            "the Lanczos measure of {nodes} nodes aliases at degree {}: the error is the polynomial's proven bound where \
+             that is larger, and the fewest queries are not searched",
+            run.degree
+        ));
     }
     let scale = ask.scale / polynomial.largest();
     let circuit = circuit_of(&run, scale, |x| polynomial.value(x));
