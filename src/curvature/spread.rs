@@ -26,8 +26,8 @@ use faer::{MatMut, MatRef};
 use question::Words;
 use std::sync::Arc;
 
-/// Elements of a matrix that are added up together.
-const ELEMENTS: usize = 4 << 20;
+/// Elements of a matrix that are added up together: their copies stay in a core's caches.
+const ELEMENTS: usize = 128 << 10;
 
 /// A network whose batch is spread over ranks.
 #[derive(Debug, Clone)]

@@ -72,8 +72,10 @@ impl Writer {
     /// Floating-point numbers with their number.
     pub fn numbers(&mut self, values: &[f64]) -> &mut Self {
         self.number(values.len());
-        self.0.reserve(8 * values.len());
-        self.0.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+        let start = self.0.len();
+        self.0.resize(start + 8 * values.len(), 0);
+        // a matrix passes here: eight bytes at a time, not one
+        self.0[start..].chunks_exact_mut(8).zip(values).for_each(|(to, x)| to.copy_from_slice(&x.to_le_bytes()));
         self
     }
 
@@ -172,7 +174,5 @@ impl<'a> Reader<'a> {
 
 /// Eight bytes of a slice that has them.
 fn eight(bytes: &[u8]) -> [u8; 8] {
-    let mut all = [0; 8];
-    all.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    all
+    bytes.try_into().unwrap_or_default()
 }
