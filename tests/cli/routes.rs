@@ -135,6 +135,9 @@ fn products_alone_bound_what_the_dense_measurement_finds() {
     assert!((a / b - 1.0).abs() < 1e-8, "{a} {b}");
     let kappa = number(&dense["kappa"]["value"]);
     assert!(number(&products["kappa"]["low"]) <= kappa * (1.0 + 1e-9));
-    assert_eq!(products["damping"], dense["damping"]);
+    assert_eq!(products["damping"]["rule"], dense["damping"]["rule"]);
+    // columns and tiles are summed in different orders
+    let (a, b) = (number(&products["damping"]["lambda"]), number(&dense["damping"]["lambda"]));
+    assert!((a / b - 1.0).abs() < 1e-13, "{a} {b}");
     assert_eq!(products["row_sparsity"]["value"], dense["row_sparsity"]["value"]);
 }
