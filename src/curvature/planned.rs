@@ -13,6 +13,9 @@ const KEPT: usize = 32;
 /// The tensors of a block and where they begin.
 type Key = Vec<(usize, usize)>;
 
+/// A map: its block, the tensors whose tangents it reads and those whose rows it gives.
+type Ends = (Key, Vec<usize>, Vec<usize>);
+
 /// Keys and values, oldest first.
 type Kept<K, V> = Mutex<Vec<(K, V)>>;
 
@@ -20,7 +23,7 @@ type Kept<K, V> = Mutex<Vec<(K, V)>>;
 #[derive(Default)]
 pub(super) struct Planned {
     assemblies: Kept<Key, Arc<Assembly>>,
-    maps: Kept<(Key, Vec<usize>, Vec<usize>), Vec<Arc<Plan>>>,
+    maps: Kept<Ends, Vec<Arc<Plan>>>,
 }
 
 impl Planned {
