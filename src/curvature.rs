@@ -30,6 +30,8 @@ mod columns;
 pub mod damping;
 pub mod empirical_fisher;
 pub mod evaluator;
+#[cfg(test)]
+mod example;
 pub mod gauss_newton;
 pub mod hessian;
 mod lanes;

@@ -321,7 +321,8 @@ impl Product {
     }
 }
 
-pub(super) fn room<T: Real>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
+/// The front of a buffer, which grows as needed; what it held stays.
+pub(crate) fn room<T: Real>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
     if scratch.len() < n {
         scratch.resize(n, T::ZERO);
     }

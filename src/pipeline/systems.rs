@@ -122,7 +122,7 @@ impl<'p> Systems<'p> {
             && route(self.plan, network, block.len) != Route::Dense
         {
             let instance = self.measured_by_products(id, network, snapshot, block, lambda, options, threads)?;
-            return Ok((instance, None, gradient_of(snapshot)));
+            return Ok((instance, None, gradient_of(&snapshot.name)));
         }
         let system = self.build(id, lambda, threads)?;
         let options = Options { rhs: system.rhs_source.clone(), ..options.clone() };
@@ -224,13 +224,13 @@ impl<'p> Systems<'p> {
             id: id.to_owned(),
             matrix: damped(pruned(h.map_err(at)?, self.plan.prune), rule, lambda, id, threads)?,
             rhs: prepared.block_gradient(block),
-            rhs_source: gradient_of(snapshot),
+            rhs_source: gradient_of(&snapshot.name),
         })
     }
 }
 
-fn gradient_of(snapshot: &Snapshot) -> String {
-    format!("gradient of the loss at {}", snapshot.name)
+pub(super) fn gradient_of(snapshot: &str) -> String {
+    format!("gradient of the loss at {snapshot}")
 }
 
 /// The entries that the rule keeps.

@@ -147,13 +147,13 @@ mod tests {
 
     #[test]
     fn inverse_norm_is_that_of_the_spectrum() {
-        for m in [1, 2, 3, 10, 57] {
+        for m in [2, 3, 10, 57] {
             let diagonal: Vec<f64> = (0..m).map(|k| if k == 0 { 0.0 } else { (k as f64 * 1.7).sin() }).collect();
             let off: Vec<f64> = (0..m - 1).map(|k| 0.3 + (k as f64 * 0.9).cos().abs()).collect();
             let (values, amplitudes) = ritz(&diagonal, &off).unwrap();
             let x: Vec<f64> = values.iter().zip(&amplitudes).map(|(v, a)| a / v).collect();
             let (direct, spectral) = (inverse_norm(&diagonal, &off), norm(&x));
-            assert!(m == 1 || (direct / spectral - 1.0).abs() < 1e-11, "m {m}: {direct} {spectral}");
+            assert!((direct / spectral - 1.0).abs() < 1e-11, "m {m}: {direct} {spectral}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::shared::Writer;
 use super::sites::{Run, Site};
 use crate::curvature::prepared::finite;
 use crate::error::Result;
+use crate::graph::execute::room;
 use crate::tensor::Real;
 use crate::tensor::panels::{Panels, Wanted, product};
 use std::ops::Range;
@@ -63,8 +64,7 @@ impl<T: Real> Activations<T> {
 
 /// Writes zeros to the entries between unit a of one site and unit b of another, and to their mirror images.
 fn clear<T: Real>(l: &Target<'_, '_, T>, a: usize, m: &Target<'_, '_, T>, b: usize, zeros: &mut Vec<T>) {
-    let largest = l.site.inputs().max(m.site.inputs());
-    zeros.resize(largest.max(zeros.len()), T::ZERO);
+    let zeros = room(zeros, l.site.inputs().max(m.site.inputs()));
     let fill = |from: &Site, a: usize, to: &Site, b: usize| {
         let runs = to.runs(&(0..to.inputs()).collect::<Vec<_>>());
         for i in 0..from.inputs() {
@@ -123,7 +123,7 @@ impl<T: Real> Factors<'_, T> {
     }
 
     /// Row (n, t) of D for some units, Σ over positions t′ of S·x + δ·J, in the order of [`Site::rows_of`].
-    fn row(&self, m: &Site, (n, t): (usize, usize), units: std::ops::Range<usize>, out: &mut [T]) {
+    fn row(&self, m: &Site, (n, t): (usize, usize), units: Range<usize>, out: &mut [T]) {
         let (fan_in, fan_out, count) = (m.fan_in, m.fan_out, units.len());
         let (weights, biases) = out.split_at_mut(count * fan_in);
         let none = T::ZERO;
@@ -198,16 +198,13 @@ pub(super) fn diagonal<T: Real>(
         scratch.flops += (width * (width + 1) * count) as u64;
         let distance = panels.distance();
         for block in panels.blocks(distance) {
-            let tile = sized(&mut scratch.product, block.len() * distance);
+            let tile = room(&mut scratch.product, block.len() * distance);
             product(panels, panels, Wanted::Upper, &block, tile);
             symmetric(target, (a, b), x, &block, (tile, distance), &mut scratch.strip)?;
         }
     }
     Ok(())
 }
-
-/// Columns of a product between a unit and several others.
-const COLUMNS: usize = 128;
 
 /// Rows that are transposed together.
 const STRIP: usize = 16;
@@ -264,13 +261,16 @@ fn mirror<T: Real>(square: &mut [T], distance: usize, n: usize) {
 
 /// Some rows of a column-major matrix, one after the other.
 fn transpose<T: Real>(from: &[T], distance: usize, columns: usize, rows: &Range<usize>, to: &mut Vec<T>) {
-    let to = sized(to, rows.len() * columns);
+    let to = room(to, rows.len() * columns);
     for (e, column) in from.chunks(distance).take(columns).enumerate() {
         for (r, &v) in column[rows.clone()].iter().enumerate() {
             to[r * columns + e] = v;
         }
     }
 }
+
+/// Columns of a product between a unit and several others, about.
+const COLUMNS: usize = 128;
 
 /// Tiles (a, b) between unit a of site l and all units b of a later site m, or units b ≥ a of l itself.
 pub(super) fn off_diagonal<T: Real>(
@@ -307,7 +307,7 @@ pub(super) fn off_diagonal<T: Real>(
         let units = first..(first + units).min(fan_out);
         let columns = units.len() * inputs;
         scratch.right.start(columns);
-        let row = sized(&mut scratch.row, columns);
+        let row = room(&mut scratch.row, columns);
         for &r in &scratch.live {
             let r = r as usize;
             factors.row(m.site, (r / positions, r % positions), units.clone(), row);
@@ -315,7 +315,7 @@ pub(super) fn off_diagonal<T: Real>(
         }
         scratch.flops += 2 * (columns * width * count) as u64;
         let distance = scratch.left.distance();
-        let tile = sized(&mut scratch.product, columns * distance);
+        let tile = room(&mut scratch.product, columns * distance);
         for block in scratch.right.blocks(distance) {
             let part = &mut tile[block.start * distance..block.end * distance];
             product(&scratch.left, &scratch.right, Wanted::All, &block, part);
@@ -366,12 +366,4 @@ fn rectangle<T: Real>(
             }
         }
     }
-}
-
-/// The front of a buffer, which grows as needed.
-fn sized<T: Real>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
-    if buffer.len() < size {
-        buffer.resize(size, T::ZERO);
-    }
-    &mut buffer[..size]
 }

@@ -1,35 +1,13 @@
 //! Spread over threads as ranks, against one rank.
 
 use super::{Shards, serve};
+use crate::curvature::example::built;
 use crate::curvature::{Block, Network, Objective, Precision, Prepared, SymmetricOperator};
 use crate::graph::wire;
 use crate::parallel::Threads;
 use crate::parallel::ranks::Ranks;
-use crate::snapshot::array::Array;
-use crate::snapshot::loss::{LossKind, LossSpec, Reduction};
-use crate::snapshot::placing::Binding;
-use crate::train::{data, network};
 use faer::Mat;
 use std::sync::Arc;
-
-fn built(name: &str, source: &str, batch: usize) -> (Arc<Network>, Vec<(String, Array)>) {
-    let spec = network::Network::parse(name).unwrap();
-    let d = data::load(source, &spec, batch, 5).unwrap();
-    let (model, params) = spec.build(&d.interface, 3).unwrap();
-    let shapes: Vec<_> = params.iter().map(|(n, a)| (n.clone(), a.shape.clone())).collect();
-    let bindings: Vec<Binding> = params
-        .iter()
-        .map(|(n, _)| Binding { parameter: n.clone(), initializer: n.clone(), transposed: false })
-        .collect();
-    let loss = LossSpec {
-        kind: LossKind::CrossEntropy,
-        reduction: Reduction::Mean,
-        ignore_index: d.ignore_index,
-        label_smoothing: 0.0,
-    };
-    let arrays = [("x".to_owned(), d.x), ("y".to_owned(), d.y)];
-    (Arc::new(Network::new(&model, &bindings, &shapes, &arrays, &loss).unwrap()), params)
-}
 
 /// Rank 0 does `first` with so many ranks.
 fn over<R>(size: usize, first: impl FnOnce(&Threads) -> R) -> R {

@@ -11,7 +11,7 @@ use crate::measurement::{Measurement, Resolved};
 use crate::parallel::Threads;
 use crate::pipeline::plan::{Plan, Simulate};
 use crate::pipeline::progress::Progress;
-use crate::pipeline::systems::Systems;
+use crate::pipeline::systems::{Systems, gradient_of};
 use crate::report::document::{Case, LeftOut};
 use crate::simulate::{Instance, Level, Options, SECONDS_PER_OPERATION, SimulationRow, Spectrum, VERIFIABLE, work};
 
@@ -153,9 +153,7 @@ fn simulate_case(
     let lambda = Some(case.measurement.damping.lambda);
     // What measuring has decomposed is not assembled and decomposed again.
     let found = match case.measurement.resolved.take() {
-        Some(known) => {
-            resolved(&known).map(|i| (i, None, format!("gradient of the loss at {}", case.measurement.snapshot)))
-        }
+        Some(known) => resolved(&known).map(|i| (i, None, gradient_of(&case.measurement.snapshot))),
         None => systems.instance(&case.measurement.id, lambda, &limits, threads),
     };
     let (instance, system, rhs) = match found {
