@@ -30,8 +30,6 @@ mod columns;
 pub mod damping;
 pub mod empirical_fisher;
 pub mod evaluator;
-#[cfg(test)]
-mod example;
 pub mod gauss_newton;
 pub mod hessian;
 mod lanes;
@@ -43,6 +41,8 @@ pub mod prepared;
 pub mod pruning;
 mod sample_gradients;
 pub mod spread;
+#[cfg(test)]
+mod tests;
 
 pub use assembly::PairPlan;
 pub use block::{Block, BlockTensor, Scope};

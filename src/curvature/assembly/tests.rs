@@ -2,7 +2,7 @@
 
 use super::Assembly;
 use crate::curvature::checkpoint::Ledger;
-use crate::curvature::example::built;
+use crate::curvature::tests::built;
 use crate::curvature::{Block, Precision, Prepared};
 use crate::parallel::Threads;
 use faer::Mat;

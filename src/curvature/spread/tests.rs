@@ -1,7 +1,7 @@
 //! Spread over threads as ranks, against one rank.
 
 use super::{Shards, serve};
-use crate::curvature::example::built;
+use crate::curvature::tests::built;
 use crate::curvature::{Block, Network, Objective, Precision, Prepared, SymmetricOperator};
 use crate::graph::wire;
 use crate::parallel::Threads;

@@ -1,4 +1,4 @@
-//! A fresh network and a batch for it, for tests.
+//! What the tests of several modules share: a fresh network and a batch for it.
 
 use super::Network;
 use crate::snapshot::array::Array;
