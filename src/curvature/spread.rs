@@ -1,8 +1,8 @@
 //! A batch spread over ranks: each holds a run of the samples as a network of its own and answers for it.
 //!
-//! Loss, gradient and Hessian of the batch are the sums of those of its shards ([`chunks`](super::chunks)), whatever the
+//! Loss, gradient and Hessian of the batch are the sums of those of its shards (module `chunks`), whatever the
 //! reduction: a sample's contribution has the normaliser of the whole batch in it. Rank 0 cuts the network, sends every
-//! other rank its shard, and asks ([`question`]); the others read no file ([`serve()`]).
+//! other rank its shard, and asks; the others read no file ([`serve()`]).
 
 mod question;
 mod serve;
