@@ -49,7 +49,6 @@ mod graph;
 mod growth;
 mod hash;
 mod interval;
-mod kernel;
 mod latex;
 mod lexer;
 mod machine;

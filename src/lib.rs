@@ -15,6 +15,7 @@ pub mod cli;
 pub mod cost;
 pub mod crossover;
 pub mod curvature;
+mod elementary;
 pub mod error;
 pub mod expr;
 pub mod graph;

@@ -12,6 +12,7 @@
 //! | [`scale`] | exact scaling by powers of two |
 //! | [`symmetric_product`] | products that read half of a symmetric matrix |
 
+mod certificate;
 pub mod cholesky;
 pub mod condition;
 pub mod dense_eigen;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A module uses only floors below its own, or its own (docs/architecture.md).
 const FLOORS: &[(&str, u8)] = &[
+    ("elementary", 0),
     ("error", 0),
     ("atomic", 0),
     ("parallel", 0),

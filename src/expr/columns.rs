@@ -3,9 +3,9 @@
 #![allow(clippy::vec_box, clippy::eq_op)]
 
 use super::function::{Binary, Function, Relation, maximum, minimum};
-use super::kernel;
 use super::program::{One, Program, Register, Step, Two};
 use super::steps::{Lane, Progress, any, both, compare, guard, quotient, run_loop, select};
+use crate::elementary as kernel;
 
 /// Points that are evaluated together: registers that fit the nearest cache, large enough to hide the dispatch.
 pub(super) const LANES: usize = 128;

@@ -2,9 +2,9 @@
 
 use super::function::{Binary, Constant, Reduction, maximum, minimum};
 use super::graph::{Graph, Id, Node};
-use super::kernel::power;
 use super::machine::{self, Checked, Domain, Fault, Range, checked_call, domain_fault, finite};
 use super::span::{EvalError, EvalErrorKind};
+use crate::elementary::power;
 
 /// Plain numbers; conditions are 1 and 0.
 pub(super) struct Numbers<'e> {

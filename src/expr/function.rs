@@ -1,6 +1,6 @@
 //! The closed lists of operators, functions and constants of the language.
 
-use super::kernel;
+use crate::elementary as kernel;
 
 /// A constant with a reserved name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,10 +3,10 @@
 //! The four operations and the square root are rounded outwards only when they are inexact (the rounding error is
 //! computed exactly), so whole numbers stay points. Functions of the standard library are trusted to
 //! [`LIBRARY_ULPS`] units in the last place (glibc, musl, macOS and UCRT document at most 2 for those used here;
-//! those of `kernel.rs` are tested to be below 1).
+//! those of `elementary.rs` are tested to be below 1).
 
 use super::function::Function;
-use super::kernel::power;
+use crate::elementary::power;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::fmt;

@@ -7,7 +7,7 @@
 use super::evaluate;
 use super::function::{Binary, Function, Reduction, Relation};
 use super::graph::{Graph, Id, Node};
-use super::kernel::{self, Exponent};
+use crate::elementary::{self as kernel, Exponent};
 use std::collections::HashMap;
 
 /// A register: one value per point.

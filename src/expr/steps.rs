@@ -3,9 +3,9 @@
 #![allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord)]
 
 use super::function::{Binary, Reduction, Relation, maximum, minimum};
-use super::kernel;
 use super::machine::{MAX_STEPS, MAX_TERMS};
 use super::program::{Loop, One, Program, Register, Step, Two};
+use crate::elementary as kernel;
 
 /// Progress of sums that go on where they stopped, and the count of terms at this point.
 #[derive(Debug)]

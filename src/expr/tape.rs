@@ -11,9 +11,9 @@
 
 use super::function::{Binary, Function, Relation, maximum, minimum};
 use super::graph::{Graph, Id, Node};
-use super::kernel::{self, Exponent};
 use super::program::Known;
 use super::steps::{any, both, compare, guard, quotient, select};
+use crate::elementary::{self as kernel, Exponent};
 
 /// The registers of a point.
 pub(super) type Registers = [f64; 256];

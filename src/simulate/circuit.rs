@@ -72,7 +72,13 @@ impl Padded {
 /// From the eigenbasis to coordinates; empty for an instance without eigenvectors.
 pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
-        Spectrum::Full(q) => (0..instance.n).map(|i| v.iter().enumerate().map(|(k, x)| q[(i, k)] * x).sum()).collect(),
+        Spectrum::Full(q) => {
+            let mut sum = vec![0.0; instance.n];
+            for (column, x) in q.col_iter().zip(v) {
+                sum.iter_mut().zip(column.iter()).for_each(|(s, q)| *s += q * x);
+            }
+            sum
+        }
         Spectrum::Joined { .. } | Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
@@ -80,7 +86,7 @@ pub fn coordinates(instance: &Instance, v: &[f64]) -> Vec<f64> {
 /// From coordinates to the eigenbasis.
 pub fn eigenbasis(instance: &Instance, v: &[f64]) -> Vec<f64> {
     match &instance.spectrum {
-        Spectrum::Full(q) => (0..instance.n).map(|k| (0..instance.n).map(|i| q[(i, k)] * v[i]).sum()).collect(),
+        Spectrum::Full(q) => q.col_iter().map(|q| q.iter().zip(v).map(|(q, v)| q * v).sum()).collect(),
         Spectrum::Joined { .. } | Spectrum::Lanczos { .. } => Vec::new(),
     }
 }
@@ -89,7 +95,8 @@ pub fn eigenbasis(instance: &Instance, v: &[f64]) -> Vec<f64> {
 pub struct Processing<'a> {
     dilation: &'a Dilation,
     qubits: usize,
-    chi: Vec<f64>,
+    /// Sine and cosine of every χ_j.
+    chi: Vec<(f64, f64)>,
     turns: usize,
     /// Residual bound of the phases.
     pub residual: f64,
@@ -104,7 +111,11 @@ impl<'a> Processing<'a> {
     /// Those of [`phases`].
     pub fn new(dilation: &'a Dilation, qubits: usize, coefficients: &[f64]) -> Result<Self> {
         let found: Phases = phases(coefficients)?;
-        let (chi, turns) = found.reflection();
+        let (angles, turns) = found.reflection();
+        // χ_j = χ_{d−j} to the last bit.
+        let mut chi: Vec<(f64, f64)> = angles[..angles.len().div_ceil(2)].iter().map(|x| x.sin_cos()).collect();
+        chi.extend_from_within(..angles.len() / 2);
+        chi[angles.len().div_ceil(2)..].reverse();
         let counts = Counts { ancillas: 2, ..Counts::default() };
         Ok(Processing { dilation, qubits, chi, turns, residual: found.residual, counts })
     }
@@ -114,12 +125,12 @@ impl<'a> Processing<'a> {
         let (a, s) = (self.qubits, self.qubits + 1);
         let sign = if adjoint { -1.0 } else { 1.0 };
         // Bits of the run index above the system: bit 0 is a, bit 1 is s.
-        let rotate = |state: &mut StateVector, chi: f64| {
-            state.signed_phase(a, sign * chi, |k| (k & 1 == 1) == (k >> 1 & 1 == 1));
+        let rotate = |state: &mut StateVector, (sin, cos): (f64, f64)| {
+            state.signed_phase(a, (sign * sin, cos), |k| (k & 1 == 1) == (k >> 1 & 1 == 1));
         };
-        let quarter = self.turns as f64 * std::f64::consts::FRAC_PI_2;
+        let quarter = (sign * [0.0, 1.0, 0.0, -1.0][self.turns % 4], [1.0, 0.0, -1.0, 0.0][self.turns % 4]);
         state.gate(s, HADAMARD);
-        state.signed_phase(a, sign * quarter, |k| k >> 1 & 1 == 0);
+        state.signed_phase(a, quarter, |k| k >> 1 & 1 == 0);
         let degree = self.chi.len() - 1;
         // Rightmost factor first; the adjoint runs the other way. The dilation is its own adjoint.
         for step in 0..=degree {

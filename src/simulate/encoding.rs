@@ -80,15 +80,16 @@ impl Dilation {
     pub fn new(vectors: MatRef<'_, f64>, nodes: &[f64]) -> Self {
         let n = nodes.len();
         let sines: Vec<f64> = nodes.iter().map(|&m| ((1.0 - m) * (1.0 + m)).max(0.0).sqrt()).collect();
-        let (cosine, sine) = (function(vectors, nodes), function(vectors, &sines));
         let mut u = Mat::zeros(2 * n, 2 * n);
+        let (mut left, mut right) = u.as_mut().split_at_col_mut(n);
+        let (cosine, sine) = left.as_mut().split_at_row_mut(n);
+        function(cosine, vectors, nodes);
+        function(sine, vectors, &sines);
         for j in 0..n {
-            for i in 0..n {
-                u[(i, j)] = cosine[(i, j)];
-                u[(i, n + j)] = sine[(i, j)];
-                u[(n + i, j)] = sine[(i, j)];
-                u[(n + i, n + j)] = -cosine[(i, j)];
-            }
+            let (cosine, sine) = left.as_ref().col(j).split_at_row(n);
+            let (up, down) = right.as_mut().col_mut(j).split_at_row_mut(n);
+            up.iter_mut().zip(sine.iter()).for_each(|(u, s)| *u = *s);
+            down.iter_mut().zip(cosine.iter()).for_each(|(u, c)| *u = -c);
         }
         Dilation { n, u }
     }
@@ -99,22 +100,20 @@ impl Dilation {
     }
 }
 
-/// V·diag(values)·Vᵀ.
-fn function(vectors: MatRef<'_, f64>, values: &[f64]) -> Mat<f64> {
+/// V·diag(values)·Vᵀ into zeros.
+fn function(mut out: MatMut<'_, f64>, vectors: MatRef<'_, f64>, values: &[f64]) {
     let n = values.len();
-    let mut out = Mat::zeros(n, n);
     if n <= SMALL {
         for (column, &value) in vectors.col_iter().zip(values) {
-            for j in 0..n {
-                let x = column[j] * value;
-                out.col_mut(j).iter_mut().zip(column.iter()).for_each(|(o, v)| *o += v * x);
+            for (out, v) in out.as_mut().col_iter_mut().zip(column.iter()) {
+                let x = v * value;
+                out.iter_mut().zip(column.iter()).for_each(|(o, v)| *o += v * x);
             }
         }
-        return out;
+        return;
     }
     let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * values[k]);
-    matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
-    out
+    matmul(out, Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
 }
 
 impl BlockEncoding for Dilation {

@@ -1,13 +1,27 @@
 //! Discrete Fourier transform of a power-of-two length (Stockham, radix 4), real and imaginary parts apart.
 
+use pulp::{Simd, WithSimd};
 use std::f64::consts::TAU;
+
+/// cos and sin of 2πk/64, k ≤ 8: short plans take their roots from here.
+const EIGHTH: [(f64, f64); 9] = [
+    (1.0, 0.0),
+    (0.995_184_726_672_196_9, 0.098_017_140_329_560_6),
+    (0.980_785_280_403_230_4, 0.195_090_322_016_128_28),
+    (0.956_940_335_732_208_8, 0.290_284_677_254_462_4),
+    (0.923_879_532_511_286_7, 0.382_683_432_365_089_8),
+    (0.881_921_264_348_355, 0.471_396_736_825_997_64),
+    (0.831_469_612_302_545_2, 0.555_570_233_019_602_2),
+    (0.773_010_453_362_737, 0.634_393_284_163_645_5),
+    (std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::FRAC_1_SQRT_2),
+];
 
 /// A plan: the roots of unity of one length.
 #[derive(Debug, Clone)]
 pub struct Fft {
     n: usize,
-    cos: Vec<f64>,
-    sin: Vec<f64>,
+    /// Real parts, then imaginary parts.
+    roots: Vec<f64>,
 }
 
 impl Fft {
@@ -15,11 +29,17 @@ impl Fft {
     pub fn new(n: usize) -> Self {
         let n = n.max(1).next_power_of_two();
         // Roots e^{−2πik/n} for k < n; an eighth is computed, the rest follows by symmetry, exactly.
-        let (mut cos, mut sin) = (vec![0.0; n], vec![0.0; n]);
+        let mut roots = vec![0.0; 2 * n];
+        let (cos, sin) = roots.split_at_mut(n);
         for k in 0..n {
             (cos[k], sin[k]) = if 8 * k <= n {
-                let angle = TAU * k as f64 / n as f64;
-                (angle.cos(), -angle.sin())
+                let (cos, sin) = if n <= 64 {
+                    EIGHTH[k * (64 / n)]
+                } else {
+                    let angle = TAU * k as f64 / n as f64;
+                    (angle.cos(), angle.sin())
+                };
+                (cos, -sin)
             } else if 4 * k <= n {
                 (-sin[n / 4 - k], -cos[n / 4 - k])
             } else if 2 * k <= n {
@@ -28,7 +48,7 @@ impl Fft {
                 (cos[n - k], -sin[n - k])
             };
         }
-        Fft { n, cos, sin }
+        Fft { n, roots }
     }
 
     /// Length of the transform.
@@ -37,44 +57,30 @@ impl Fft {
     }
 
     /// e^{−2πik/n} for k < n as (cos, −sin).
+    #[inline]
     pub fn root(&self, k: usize) -> (f64, f64) {
-        (self.cos[k], self.sin[k])
+        let (cos, sin) = self.roots.split_at(self.n);
+        (cos[k], sin[k])
     }
 
     /// X_k = Σ_j x_j e^{−2πijk/m}, in place, m the length of the slices: that of the plan or it halved any number of
     /// times. Slices of another length are an error of the caller; they are left untouched.
-    pub fn forward(&self, re: &mut Vec<f64>, im: &mut Vec<f64>) {
+    pub fn forward(&self, re: &mut [f64], im: &mut [f64]) {
         let m = re.len();
         if im.len() != m || !m.is_power_of_two() || m > self.n {
             return;
         }
-        let (mut yr, mut yi) = (vec![0.0; m], vec![0.0; m]);
-        let (mut size, mut stride) = (m, 1);
-        while size > 1 {
-            if size.is_multiple_of(4) {
-                match stride {
-                    1 => self.radix4_short::<1>(size, re, im, &mut yr, &mut yi),
-                    4 => self.radix4_short::<4>(size, re, im, &mut yr, &mut yi),
-                    _ => self.radix4(size, stride, re, im, &mut yr, &mut yi),
-                }
-                size /= 4;
-                stride *= 4;
-            } else {
-                radix2(stride, re, im, &mut yr, &mut yi);
-                size /= 2;
-                stride *= 2;
-            }
-            std::mem::swap(re, &mut yr);
-            std::mem::swap(im, &mut yi);
-        }
+        pulp::Arch::new().dispatch(Forward { plan: self, re, im });
     }
 
     /// The three roots of a butterfly.
+    #[inline(always)]
     fn twiddles(&self, at: usize) -> [(f64, f64); 3] {
         [self.root(at), self.root(2 * at), self.root(3 * at)]
     }
 
     /// A stage whose runs are too short for slices to pay.
+    #[inline(always)]
     fn radix4_short<const STRIDE: usize>(&self, size: usize, xr: &[f64], xi: &[f64], yr: &mut [f64], yi: &mut [f64]) {
         let step = self.n / size;
         let (xr, xi) = (xr.as_chunks::<STRIDE>().0, xi.as_chunks::<STRIDE>().0);
@@ -99,6 +105,7 @@ impl Fft {
         }
     }
 
+    #[inline(always)]
     fn radix4(&self, size: usize, stride: usize, xr: &[f64], xi: &[f64], yr: &mut [f64], yi: &mut [f64]) {
         let quarter = size / 4;
         let step = self.n / size;
@@ -122,6 +129,56 @@ impl Fft {
     }
 }
 
+/// A transform, compiled for every set of vector registers.
+struct Forward<'a> {
+    plan: &'a Fft,
+    re: &'a mut [f64],
+    im: &'a mut [f64],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Forward { plan, re, im } = self;
+        let m = re.len();
+        let (mut short, mut long) = ([0.0; 128], Vec::new());
+        let scratch = if m <= 64 {
+            &mut short[..2 * m]
+        } else {
+            long.resize(2 * m, 0.0);
+            &mut long[..]
+        };
+        let (mut yr, mut yi) = scratch.split_at_mut(m);
+        let (mut xr, mut xi) = (&mut *re, &mut *im);
+        let (mut size, mut stride, mut stages) = (m, 1, 0);
+        while size > 1 {
+            if size.is_multiple_of(4) {
+                match stride {
+                    1 => plan.radix4_short::<1>(size, xr, xi, yr, yi),
+                    4 => plan.radix4_short::<4>(size, xr, xi, yr, yi),
+                    _ => plan.radix4(size, stride, xr, xi, yr, yi),
+                }
+                size /= 4;
+                stride *= 4;
+            } else {
+                radix2(stride, xr, xi, yr, yi);
+                size /= 2;
+                stride *= 2;
+            }
+            std::mem::swap(&mut xr, &mut yr);
+            std::mem::swap(&mut xi, &mut yi);
+            stages += 1;
+        }
+        if stages % 2 == 1 {
+            // The result lies in the scratch: what is not the result now is what came in.
+            yr.copy_from_slice(xr);
+            yi.copy_from_slice(xi);
+        }
+    }
+}
+
 /// Four values transformed and turned by the roots of their stage.
 #[inline(always)]
 fn butterfly(w: [(f64, f64); 3], [a, b, c, d]: [(f64, f64); 4]) -> [(f64, f64); 4] {
@@ -139,6 +196,7 @@ fn butterfly(w: [(f64, f64); 3], [a, b, c, d]: [(f64, f64); 4]) -> [(f64, f64); 
 }
 
 /// The last stage when the length is twice a power of four: its only root is 1.
+#[inline(always)]
 fn radix2(stride: usize, xr: &[f64], xi: &[f64], yr: &mut [f64], yi: &mut [f64]) {
     let butterfly = |x: &[f64], y: &mut [f64]| {
         let (a, b) = x.split_at(stride);

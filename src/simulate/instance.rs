@@ -67,7 +67,7 @@ impl Instance {
         let eigen = decompose(matrix, parallelism(n))?;
         let (values, vectors) = (eigen.values, eigen.vectors);
         let b = normalised(rhs)?;
-        let amplitudes: Vec<f64> = (0..n).map(|i| (0..n).map(|k| vectors[(k, i)] * b[k]).sum()).collect();
+        let amplitudes: Vec<f64> = vectors.col_iter().map(|v| v.iter().zip(&b).map(|(v, b)| v * b).sum()).collect();
         let sigma_max = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         let alpha = alpha_of(matrix, sigma_max, options)?;
         Self::from_spectrum(&values, &amplitudes, alpha, Spectrum::Full(vectors), n)

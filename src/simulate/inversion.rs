@@ -16,6 +16,8 @@ pub struct BestRelative {
     pub order: u64,
     /// acosh u(0) = 2·atanh(1/κ).
     rate: f64,
+    /// e^{rate} − 1.
+    rate_exp_m1: f64,
     /// T_m(u(0)).
     top: f64,
     /// 1/κ².
@@ -43,6 +45,7 @@ impl BestRelative {
             kappa,
             order,
             rate,
+            rate_exp_m1: rate.exp_m1(),
             top: growth.cosh(),
             gap2: kappa.powi(-2),
             decayed: 1.0 + (-2.0 * growth).exp(),
@@ -92,7 +95,7 @@ impl BestRelative {
         }
         // Inside the gap p rises from 0 to one maximum; at a good order 1/x with its ripples stays below it outside.
         let gap = 1.0 / self.kappa;
-        let inside = highest(|x| self.value(x), 0.0, gap).max(self.value(gap));
+        let inside = self.highest_in_gap();
         if self.relative_error() <= 0.03 {
             return inside;
         }
@@ -100,6 +103,70 @@ impl BestRelative {
         let first = gap.hypot((1.0 - gap * gap).sqrt() * (std::f64::consts::FRAC_PI_2 / self.order as f64).sin());
         inside.max(maximise(|x| self.value(x), gap, (2.0 * first).min(1.0)))
     }
+
+    /// max p on [0, 1/κ]: where p' = 0, or at the end.
+    ///
+    /// With a = acosh u, a₀ = acosh u(0) and b = a₀ − a: x² = (1 − g²)·sinh(b/2)·sinh(a₀ − b/2) and
+    /// q = 2·sinh(mb/2)·sinh(m(a₀ − b/2))/cosh(ma₀), so that x·q' = q is a root search in b. The top is flat: the place to
+    /// 1e-8 gives its height to rounding.
+    fn highest_in_gap(&self) -> f64 {
+        let edge = self.in_gap(self.rate);
+        if edge.slope >= 0.0 {
+            return edge.value;
+        }
+        // The root of the limit of small gaps, to a few percent.
+        let growth = self.order as f64 * self.rate;
+        let start = (1.256_431 + 1.0 / growth + 2.3 / (growth * growth)).min(0.9 * growth) / self.order as f64;
+        let (mut low, mut high) = (0.0, self.rate);
+        let mut before = (start, self.in_gap(start).slope);
+        let mut at = if before.1 > 0.0 { 1.1 * start } else { 0.9 * start }.min(0.5 * (start + self.rate));
+        for _ in 0..60 {
+            let here = (at, self.in_gap(at).slope);
+            for (b, slope) in [before, here] {
+                if slope > 0.0 && b > low {
+                    low = b;
+                } else if slope <= 0.0 && b < high {
+                    high = b;
+                }
+            }
+            // A secant, or a bisection where it leaves the bracket.
+            let secant = here.0 - here.1 * (here.0 - before.0) / (here.1 - before.1);
+            at = if secant > low && secant < high { secant } else { 0.5 * (low + high) };
+            before = here;
+            // The error left is that of this step times that of the step before.
+            if (at - here.0).abs() <= 1e-5 * at {
+                break;
+            }
+        }
+        self.in_gap(at).value.max(edge.value)
+    }
+
+    /// p at a₀ − a = b, and something of the sign of its slope in x.
+    fn in_gap(&self, b: f64) -> InGap {
+        let m = self.order as f64;
+        let sinh = |e: f64| 0.5 * (e + e / (1.0 + e));
+        // e^{b/2} − 1, e^{b} − 1 and from them those of a₀ − b/2 and a.
+        let half = (0.5 * b).exp_m1();
+        let whole = half * (2.0 + half);
+        let sines = sinh(half) * sinh((self.rate_exp_m1 - half) / (1.0 + half));
+        let sine = sinh((self.rate_exp_m1 - whole) / (1.0 + whole));
+        let decay = (-0.5 * m * b).exp();
+        let left = (-2.0 * m * (self.rate - b)).exp_m1();
+        let rest = 1.0 - (1.0 + left) * decay * decay;
+        // sinh(ma)/sinh(a) over sinh(m(a₀ − b/2)), at a = 0 by its limit.
+        let ratio = if b < self.rate { -left / sine } else { 2.0 * m } * decay / rest;
+        let x = ((1.0 - self.gap2) * sines).sqrt();
+        InGap {
+            value: (1.0 - decay * decay) * rest / (self.decayed * x),
+            slope: 2.0 * m * sines * ratio - 0.5 * (1.0 / decay - decay),
+        }
+    }
+}
+
+/// What [`BestRelative::in_gap`] finds.
+struct InGap {
+    value: f64,
+    slope: f64,
 }
 
 /// acosh((κ²+1)/(κ²−1)) = 2·atanh(1/κ).

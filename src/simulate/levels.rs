@@ -74,6 +74,12 @@ pub fn tolerance(queries: u64, residual: f64) -> f64 {
     (1e-15 * queries as f64).max(1e-13) + residual
 }
 
+/// What the recurrence of a kernel filter of that order, call by call, loses to rounding: some 2⁻⁵⁰ a step, and each step's
+/// share grows with the filter by up to U_ℓ(u₀)/T_ℓ(u₀) ≈ κ/2.
+fn recurrence_rounding(instance: &Instance, order: u64) -> f64 {
+    4.0 * f64::EPSILON * instance.kappa_eff() * (order as f64).sqrt()
+}
+
 /// Runs `circuit` at `level`.
 ///
 /// # Errors
@@ -175,7 +181,7 @@ fn operator_level(
         }
         Circuit::Reflection { norm, order } => {
             let (state, counts) = operator::kernel_reflection(encoded.as_ref(), instance, &b, *norm, *order);
-            Ok(finish(state, counts, true))
+            Ok(Replay { residual: recurrence_rounding(instance, *order), ..finish(state, counts, true) })
         }
         Circuit::Walk { form, steps, filter } => {
             let mut walk = WalkCircuit::new(encoded.as_ref(), &b, *form, Flags::One);
@@ -229,7 +235,8 @@ fn gate_level(circuit: &Circuit, matrix: MatRef<'_, f64>, instance: &Instance, o
                 options.headroom * options.headroom
             );
             run.state.iter_mut().for_each(|x| *x /= options.headroom);
-            Ok(finish(run, 2, &note))
+            let replay = finish(run, 2, &note);
+            Ok(Replay { residual: replay.residual + recurrence_rounding(instance, *order), ..replay })
         }
         Circuit::Walk { form, steps, filter } => {
             let run = circuit::walk(instance, *form, SCHEDULE_P, *steps, options)?;

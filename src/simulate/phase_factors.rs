@@ -12,7 +12,9 @@
 //! symmetric, so half the layers and half the coefficients are enough.
 
 use super::fft::Fft;
+use crate::elementary::ln_normal;
 use crate::error::{Error, Result};
+use pulp::{Simd, WithSimd};
 use std::f64::consts::FRAC_PI_4;
 
 /// Phases are refused when rebuilding the polynomial from them misses it by more.
@@ -93,7 +95,9 @@ pub fn phases(coefficients: &[f64]) -> Result<Phases> {
     let half = d / 2 + 1;
     let outer = outer_function(&signal, half, &place)?;
     let tangents = strip(&signal[..half], &outer);
-    let mut wx: Vec<f64> = (0..=d).map(|k| tangents[k.min(d - k)].atan()).collect();
+    let mut wx: Vec<f64> = tangents.iter().map(|t| t.atan()).collect();
+    wx.extend_from_within(..d - d / 2);
+    wx[half..].reverse();
     let residual = rebuild_error(&wx, &signal);
     if residual.is_nan() || residual > RESIDUAL_LIMIT {
         return Err(Error::certificate(
@@ -129,29 +133,26 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
     loop {
         let plan = Fft::new(size);
         let roots = quarter_roots(&plan, signal.len() + 1);
-        let (mut re, mut im) = (vec![0.0; size], vec![0.0; size]);
-        for (((x, y), b), (cos, sin)) in re.iter_mut().zip(&mut im).zip(signal).zip(&roots) {
+        let mut parts = vec![0.0; 2 * size];
+        let (re, im) = parts.split_at_mut(size);
+        for (((x, y), b), (cos, sin)) in re.iter_mut().zip(&mut *im).zip(signal).zip(&roots) {
             (*x, *y) = (b * cos, b * sin);
         }
-        plan.forward(&mut re, &mut im);
-        for (x, y) in re.iter_mut().zip(&im) {
-            let rest = 1.0 - (*x * *x + *y * *y);
-            if rest <= 0.0 {
-                return Err(Error::usage(
-                    "simulate::phases",
-                    place(),
-                    format!("|P| reaches {:.6}; it must stay below 1", (1.0 - rest).sqrt()),
-                    "scale the polynomial down (smaller headroom)",
-                ));
-            }
-            *x = 0.5 * rest.ln();
+        plan.forward(re, im);
+        let least = pulp::Arch::new().dispatch(HalfLogs { re, im });
+        if least <= 0.0 {
+            return Err(Error::usage(
+                "simulate::phases",
+                place(),
+                format!("|P| reaches {:.6}; it must stay below 1", (1.0 - least).sqrt()),
+                "scale the polynomial down (smaller headroom)",
+            ));
         }
         // N·l_k as real part, and −N·l_{N−k} as imaginary part.
-        let sums = even_transform(&plan, &re, &roots);
+        let sums = even_transform(&plan, re, im, &roots);
         let scale = 1.0 / size as f64;
-        let tail: Vec<f64> = sums[1..].iter().map(|l| l.1 * scale).collect();
         let aliased = 2 * size - wanted;
-        let rate = decay(&tail, size);
+        let rate = decay(sums[1..].iter().map(|l| l.1 * scale), size);
         if coefficient_bound(signal.len(), rate, aliased) <= NEGLIGIBLE {
             let logs: Vec<f64> =
                 sums[..wanted].iter().enumerate().map(|(k, l)| l.0 * scale * if k == 0 { 1.0 } else { 2.0 }).collect();
@@ -171,15 +172,39 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
     }
 }
 
+/// From P to log√(1 − |P|²) on 8 points or a multiple, in place of the real parts; returns the least 1 − |P|².
+struct HalfLogs<'a> {
+    re: &'a mut [f64],
+    im: &'a [f64],
+}
+
+impl WithSimd for HalfLogs<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut least = [f64::INFINITY; 8];
+        for (re, im) in self.re.as_chunks_mut::<8>().0.iter_mut().zip(self.im.as_chunks::<8>().0) {
+            for l in 0..8 {
+                let rest = 1.0 - (re[l] * re[l] + im[l] * im[l]);
+                least[l] = if rest < least[l] { rest } else { least[l] };
+                // A positive difference from 1 is no subnormal number.
+                re[l] = 0.5 * ln_normal(rest);
+            }
+        }
+        least.iter().fold(f64::INFINITY, |m, x| m.min(*x))
+    }
+}
+
 /// Upper estimate of ln ρ, ρ^{−1} the smallest modulus of the d zeros z_i outside the circle of 1 − P², from the coefficients
 /// l_{N−k} = −Σ z_i^{k−N}/2(N − k), k = 1 … d + 1: a recurrence of order d, so that d + 1 in a row cannot all be small by
 /// accident.
-fn decay(tail: &[f64], size: usize) -> f64 {
-    let rate = |(k, l): (usize, &f64)| {
+fn decay(tail: impl Iterator<Item = f64>, size: usize) -> f64 {
+    let rate = |(k, l): (usize, f64)| {
         let index = (size - 1 - k) as f64;
         (index * l.abs()).ln() / index
     };
-    tail.iter().enumerate().map(rate).fold(f64::NEG_INFINITY, f64::max)
+    tail.enumerate().map(rate).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// What a coefficient of that index may amount to.
@@ -199,11 +224,15 @@ fn quarter_roots(plan: &Fft, count: usize) -> Vec<(f64, f64)> {
     (0..count).map(turned).collect()
 }
 
-/// e^{−2πik/4N}·Σ_j f_j e^{−2πijk/N} for as many k < N/2 as there are `roots`, by one transform of half the length.
-fn even_transform(plan: &Fft, f: &[f64], roots: &[(f64, f64)]) -> Vec<(f64, f64)> {
+/// e^{−2πik/4N}·Σ_j f_j e^{−2πijk/N} for as many k < N/2 as there are `roots`, by one transform of half the length in
+/// `scratch`, which is as long as f.
+fn even_transform(plan: &Fft, f: &[f64], scratch: &mut [f64], roots: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let half = f.len() / 2;
-    let (mut re, mut im): (Vec<f64>, Vec<f64>) = f.as_chunks::<2>().0.iter().map(|pair| (pair[0], pair[1])).unzip();
-    plan.forward(&mut re, &mut im);
+    let (re, im) = scratch.split_at_mut(half);
+    for ((x, y), pair) in re.iter_mut().zip(&mut *im).zip(f.as_chunks::<2>().0) {
+        (*x, *y) = (pair[0], pair[1]);
+    }
+    plan.forward(re, im);
     let bin = |(k, &(cos, sin)): (usize, &(f64, f64))| {
         let back = (half - k) % half;
         // Transforms of the even and of the odd places.

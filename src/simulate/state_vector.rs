@@ -94,9 +94,9 @@ impl StateVector {
 
     /// Multiplies each amplitude by e^{±iφ}, the sign being `positive` of its high bits, asked once for each run of
     /// 2^low indices.
-    pub fn signed_phase(&mut self, low: usize, angle: f64, positive: impl Fn(usize) -> bool) {
+    /// The angle is given by its sine and cosine.
+    pub fn signed_phase(&mut self, low: usize, (sin, c): (f64, f64), positive: impl Fn(usize) -> bool) {
         let run = 1 << low;
-        let (sin, c) = angle.sin_cos();
         for (k, (re, im)) in self.re.chunks_exact_mut(run).zip(self.im.chunks_exact_mut(run)).enumerate() {
             let s = if positive(k) { sin } else { -sin };
             for (x, y) in re.iter_mut().zip(im) {

@@ -5,6 +5,8 @@
 //! power of two, and nothing leaves this module before its residuals were measured as LAPACK's own tests do
 //! (`dsyt21`: ‖AV − VΛ‖₁/(‖A‖₁·N·2⁻⁵²) and ‖VᵀV − I‖₁/(N·2⁻⁵²), both below 30).
 
+pub use super::certificate::{Certificate, RATIO_LIMIT};
+use super::certificate::{Norms, UNIT};
 use super::inertia::Factorization;
 use super::scale::{exponent, frobenius, max_abs, norm_one, scaled, times_pow2};
 use super::small_eigen;
@@ -16,28 +18,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The largest residual ratio that passes, LAPACK's own threshold.
-pub const RATIO_LIMIT: f64 = 30.0;
-
 /// The algorithm for matrices too small for blocks to pay.
 const SMALL: &str = "implicit QR by plain loops";
-
-const UNIT: f64 = f64::EPSILON / 2.0;
-
-/// What was checked about a decomposition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Certificate {
-    /// ‖AV − VΛ‖₁/(‖A‖₁·N·2⁻⁵²); for values alone the trace and Frobenius identities on the same scale.
-    pub residual_ratio: f64,
-    /// ‖VᵀV − I‖₁/(N·2⁻⁵²); 0 for values alone.
-    pub orthogonality_ratio: f64,
-    /// Measured backward error ‖AV − VΛ‖_F (for values alone N·2⁻⁵²·σ_max, the customary size).
-    pub backward_error: f64,
-    /// Every eigenvalue of A, in order, lies within this of the computed one.
-    pub value_error: f64,
-    /// Which algorithm answered.
-    pub algorithm: &'static str,
-}
 
 /// A = V·diag(values)·Vᵀ with its certificate.
 #[derive(Debug, Clone)]
@@ -64,35 +46,46 @@ pub fn decompose(a: MatRef<'_, f64>, par: Par) -> Result<Eigen> {
         return Ok(Eigen { values: vec![0.0; n], vectors: Mat::identity(n, n), certificate: exact_certificate() });
     }
     let k = -exponent(max);
-    let work = scaled(a, k);
     let mut worst = String::new();
-    let small = (n <= small_eigen::LARGEST).then_some((SMALL, None));
-    let blocked = [("divide and conquer", None), ("implicit QR", Some(usize::MAX))];
-    for (algorithm, threshold) in small.into_iter().chain(blocked) {
-        let found = if algorithm == SMALL { small_call(work.as_ref()) } else { call(work.as_ref(), par, threshold) };
-        let Some((values, vectors)) = found else {
+    if n <= small_eigen::LARGEST {
+        match small_eigen::decompose(a, k) {
+            Some(found) => {
+                match accept(found.norms.certificate(&found.values, SMALL), found.values, found.vectors, k) {
+                    Ok(eigen) => return Ok(eigen),
+                    Err(why) => worst = why,
+                }
+            }
+            None => worst = format!("{SMALL} did not converge"),
+        }
+    }
+    let work = scaled(a, k);
+    for (algorithm, threshold) in [("divide and conquer", None), ("implicit QR", Some(usize::MAX))] {
+        let Some((values, vectors)) = call(work.as_ref(), par, threshold) else {
             worst = format!("{algorithm} did not converge");
             continue;
         };
-        let found = certify(work.as_ref(), &values, vectors.as_ref(), par, algorithm);
-        if found.residual_ratio < RATIO_LIMIT && found.orthogonality_ratio < RATIO_LIMIT {
-            let back = |x: f64| times_pow2(x, -k);
-            return Ok(Eigen {
-                values: values.iter().map(|&x| back(x)).collect(),
-                vectors,
-                certificate: Certificate {
-                    backward_error: back(found.backward_error),
-                    value_error: back(found.value_error),
-                    ..found
-                },
-            });
+        let norms = norms(work.as_ref(), &values, vectors.as_ref(), par);
+        match accept(norms.certificate(&values, algorithm), values, vectors, k) {
+            Ok(eigen) => return Ok(eigen),
+            Err(why) => worst = why,
         }
-        worst = format!(
-            "{algorithm} left residual ratio {:.3e} and orthogonality ratio {:.3e}, limit {RATIO_LIMIT}",
-            found.residual_ratio, found.orthogonality_ratio
-        );
     }
     Err(uncertified(n, &worst))
+}
+
+/// The decomposition of A from that of A·2ᵏ, or why it is refused.
+fn accept(found: Certificate, mut values: Vec<f64>, vectors: Mat<f64>, k: i32) -> std::result::Result<Eigen, String> {
+    if !(found.residual_ratio < RATIO_LIMIT && found.orthogonality_ratio < RATIO_LIMIT) {
+        return Err(format!(
+            "{} left residual ratio {:.3e} and orthogonality ratio {:.3e}, limit {RATIO_LIMIT}",
+            found.algorithm, found.residual_ratio, found.orthogonality_ratio
+        ));
+    }
+    let back = |x: f64| times_pow2(x, -k);
+    values.iter_mut().for_each(|x| *x = back(*x));
+    let certificate =
+        Certificate { backward_error: back(found.backward_error), value_error: back(found.value_error), ..found };
+    Ok(Eigen { values, vectors, certificate })
 }
 
 /// Eigenvalues alone, ascending, with a certificate.
@@ -166,43 +159,6 @@ fn call(a: MatRef<'_, f64>, par: Par, threshold: Option<usize>) -> Option<(Vec<f
     Some((values, vectors))
 }
 
-fn small_call(a: MatRef<'_, f64>) -> Option<(Vec<f64>, Mat<f64>)> {
-    let n = a.nrows();
-    let (values, columns) = small_eigen::decompose(a)?;
-    let vectors = MatRef::from_column_major_slice(&columns, n, n).to_owned();
-    Some((values, vectors))
-}
-
-/// C ← A·B.
-fn product(c: &mut Mat<f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>, par: Par) {
-    let n = a.nrows();
-    if n > small_eigen::LARGEST {
-        matmul(c.as_mut(), Accum::Replace, a, b, 1.0, par);
-        return;
-    }
-    for j in 0..n {
-        c.col_mut(j).fill(0.0);
-        for (a, &x) in a.col_iter().zip(b.col(j).iter()) {
-            c.col_mut(j).iter_mut().zip(a.iter()).for_each(|(c, a)| *c += a * x);
-        }
-    }
-}
-
-/// C ← VᵀV.
-fn gram(c: &mut Mat<f64>, v: MatRef<'_, f64>, par: Par) {
-    let n = v.nrows();
-    if n > small_eigen::LARGEST {
-        matmul(c.as_mut(), Accum::Replace, v.transpose(), v, 1.0, par);
-        return;
-    }
-    for j in 0..n {
-        for i in 0..=j {
-            let sum: f64 = v.col(i).iter().zip(v.col(j).iter()).map(|(x, y)| x * y).sum();
-            (c[(i, j)], c[(j, i)]) = (sum, sum);
-        }
-    }
-}
-
 /// The call itself; `None` when the library failed, panicked, or returned something unordered.
 fn solve(a: MatRef<'_, f64>, vectors: Option<&mut Mat<f64>>, par: Par, threshold: Option<usize>) -> Option<Vec<f64>> {
     let n = a.nrows();
@@ -228,38 +184,20 @@ fn solve(a: MatRef<'_, f64>, vectors: Option<&mut Mat<f64>>, par: Par, threshold
     matches!(outcome, Ok(Ok(()))).then_some(values).filter(|_| sound)
 }
 
-fn certify(a: MatRef<'_, f64>, values: &[f64], v: MatRef<'_, f64>, par: Par, algorithm: &'static str) -> Certificate {
+fn norms(a: MatRef<'_, f64>, values: &[f64], v: MatRef<'_, f64>, par: Par) -> Norms {
     let n = a.nrows();
-    let size = n as f64;
-    let gamma = (size + 2.0) * UNIT / (1.0 - (size + 2.0) * UNIT);
-    let slack = 1.0 + size * size * UNIT;
     let mut r = Mat::zeros(n, n);
-    product(&mut r, a, v, par);
+    matmul(r.as_mut(), Accum::Replace, a, v, 1.0, par);
     for (j, value) in values.iter().enumerate() {
         r.col_mut(j).iter_mut().zip(v.col(j).iter()).for_each(|(r, v)| *r -= value * v);
     }
-    let norm_a = norm_one(a);
-    let residual = frobenius(r.as_ref()) * slack;
-    let residual_ratio = norm_one(r.as_ref()) / (norm_a * size * f64::EPSILON);
-    gram(&mut r, v, par);
+    let (residual_one, residual_frobenius) = (norm_one(r.as_ref()), frobenius(r.as_ref()));
+    matmul(r.as_mut(), Accum::Replace, v.transpose(), v, 1.0, par);
     for j in 0..n {
         r[(j, j)] -= 1.0;
     }
-    let orthogonality_ratio = norm_one(r.as_ref()) / (size * f64::EPSILON);
-    let v_norm = frobenius(v) * slack;
-    let skew = frobenius(r.as_ref()) * slack + gamma * v_norm * v_norm;
-    let sigma = values.first().map_or(0.0, |x| x.abs()).max(values.last().map_or(0.0, |x| x.abs()));
-    let rounding = gamma * frobenius(a) * slack * v_norm + 2.0 * UNIT * sigma * v_norm;
-    let value_error = if skew < 1.0 { (residual + rounding) / (1.0 - skew).sqrt() } else { f64::INFINITY };
-    // NaN must not pass for small
-    let ratio = |x: f64| if x.is_finite() { x } else { f64::INFINITY };
-    Certificate {
-        residual_ratio: ratio(residual_ratio),
-        orthogonality_ratio: ratio(orthogonality_ratio),
-        backward_error: residual,
-        value_error,
-        algorithm,
-    }
+    let (skew_one, skew_frobenius) = (norm_one(r.as_ref()), frobenius(r.as_ref()));
+    Norms { residual_one, residual_frobenius, skew_one, skew_frobenius, ..Norms::of(a, v) }
 }
 
 /// `None` when a check of the values fails.

@@ -2,9 +2,13 @@
 //! than solving: Householder tridiagonalisation and the implicitly shifted QR iteration (Golub and Van Loan, *Matrix
 //! Computations*, algorithms 8.3.1 to 8.3.3).
 //!
-//! Nothing is certified here: [`super::dense_eigen`] does that, and turns to the blocked solver when this one fails.
+//! Columns are filled up with zeros to whole runs of eight, so that every loop is one of fixed length. Nothing is certified
+//! here: [`super::dense_eigen`] does that with the norms measured, and turns to the blocked solver when this one fails.
 
-use faer::MatRef;
+use super::certificate::Norms;
+use super::scale::times_pow2;
+use faer::{Mat, MatRef};
+use pulp::{Simd, WithSimd};
 
 /// Up to this size.
 pub const LARGEST: usize = 32;
@@ -12,84 +16,176 @@ pub const LARGEST: usize = 32;
 /// Sweeps allowed for each eigenvalue.
 const SWEEPS: usize = 30;
 
-/// Eigenvalues in ascending order and their vectors, column after column; `None` when the iteration does not converge.
-///
-/// `a` is symmetric, finite, and scaled so that squares of its entries neither overflow nor all vanish.
-pub fn decompose(a: MatRef<'_, f64>) -> Option<(Vec<f64>, Vec<f64>)> {
-    let n = a.nrows();
-    let mut work: Vec<f64> = (0..n).flat_map(|j| (0..n).map(move |i| a[(i, j)])).collect();
-    let (mut diagonal, mut off) = (vec![0.0; n], vec![0.0; n]);
-    let mut q = tridiagonalise(&mut work, n, &mut diagonal, &mut off);
-    iterate(&mut diagonal, &mut off, &mut q)?;
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| diagonal[i].total_cmp(&diagonal[j]));
-    let values: Vec<f64> = order.iter().map(|&k| diagonal[k]).collect();
-    let vectors = order.iter().flat_map(|&k| &q[k * n..(k + 1) * n]).copied().collect();
-    values.iter().all(|x| x.is_finite()).then_some((values, vectors))
+/// Squares below it have lost digits.
+const TINY: f64 = 1e-290;
+
+/// A column of up to 8·W entries.
+type Column<const W: usize> = [[f64; 8]; W];
+
+/// What was found of A·2ᵏ.
+pub struct Small {
+    /// Eigenvalues in ascending order.
+    pub values: Vec<f64>,
+    /// Their vectors in columns.
+    pub vectors: Mat<f64>,
+    /// How well they fit.
+    pub norms: Norms,
 }
 
-/// T = QᵀAQ: fills the diagonal and the `off`-diagonal (off[k] joins k and k + 1) and returns Q. `a` is used up.
-fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], off: &mut [f64]) -> Vec<f64> {
-    let mut scales = vec![0.0; n];
-    let mut p = vec![0.0; n];
+/// Decomposes A·2ᵏ, which must be symmetric, finite, and of a size that squares neither overflow nor all vanish; `None`
+/// when the iteration does not converge.
+pub fn decompose(a: MatRef<'_, f64>, k: i32) -> Option<Small> {
+    let arch = pulp::Arch::new();
+    match a.nrows().div_ceil(8) {
+        0 | 1 => arch.dispatch(Solve::<1, 8> { a, k }),
+        2 => arch.dispatch(Solve::<2, 16> { a, k }),
+        3 => arch.dispatch(Solve::<3, 24> { a, k }),
+        _ => arch.dispatch(Solve::<4, 32> { a, k }),
+    }
+}
+
+/// Matrices of up to N = 8·W columns.
+struct Solve<'a, const W: usize, const N: usize> {
+    a: MatRef<'a, f64>,
+    k: i32,
+}
+
+impl<const W: usize, const N: usize> WithSimd for Solve<'_, W, N> {
+    type Output = Option<Small>;
+
+    // Written once and compiled for every set of vector registers.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Option<Small> {
+        let n = self.a.nrows();
+        // A, what is left of it, and the vectors.
+        let mut columns: [[Column<W>; N]; 3] = [[[[0.0; 8]; W]; N]; 3];
+        let [a, work, q] = &mut columns;
+        let (a, work, q) = (&mut a[..n], &mut work[..n], &mut q[..n]);
+        load(a, self.a, self.k);
+        work.copy_from_slice(a);
+        let (mut diagonal, mut off) = ([0.0; N], [0.0; N]);
+        let (d, e) = (&mut diagonal[..n], &mut off[..n]);
+        tridiagonalise(work, q, d, e);
+        iterate(d, e, q)?;
+        let mut places: [usize; N] = std::array::from_fn(|i| i);
+        let order = &mut places[..n];
+        order.sort_unstable_by(|&i, &j| d[i].total_cmp(&d[j]));
+        let values: Vec<f64> = order.iter().map(|&k| d[k]).collect();
+        // What is left of A is used up; it takes the vectors in order.
+        for (v, &k) in work.iter_mut().zip(order.iter()) {
+            *v = q[k];
+        }
+        orthonormalise(work, q);
+        let mut vectors = Mat::zeros(n, n);
+        for (k, v) in work.iter().enumerate() {
+            vectors.col_mut(k).iter_mut().zip(v.as_flattened()).for_each(|(x, v)| *x = *v);
+        }
+        values.iter().all(|x| x.is_finite()).then(|| Small { norms: norms(a, &values, work), values, vectors })
+    }
+}
+
+#[inline(always)]
+fn load<const W: usize>(columns: &mut [Column<W>], a: MatRef<'_, f64>, k: i32) {
+    let plain = (-1000..=1000).contains(&k);
+    let factor = if plain { times_pow2(1.0, k) } else { 1.0 };
+    for (column, from) in columns.iter_mut().zip(a.col_iter()) {
+        for (x, a) in column.as_flattened_mut().iter_mut().zip(from.iter()) {
+            *x = if plain { a * factor } else { times_pow2(*a, k) };
+        }
+    }
+}
+
+/// y ← y + x·a.
+#[inline(always)]
+fn add<const W: usize>(y: &mut Column<W>, x: f64, a: &Column<W>) {
+    for w in 0..W {
+        for l in 0..8 {
+            y[w][l] += x * a[w][l];
+        }
+    }
+}
+
+/// The sum of eight, in pairs.
+#[inline(always)]
+fn sum(s: [f64; 8]) -> f64 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+#[inline(always)]
+fn dot<const W: usize>(x: &Column<W>, y: &Column<W>) -> f64 {
+    let mut s = [0.0; 8];
+    for w in 0..W {
+        for l in 0..8 {
+            s[l] += x[w][l] * y[w][l];
+        }
+    }
+    sum(s)
+}
+
+/// T = QᵀAQ: fills the diagonal and the `off`-diagonal (off[k] joins k and k + 1) and Q, which comes in as zeros. `a` is
+/// used up.
+#[inline(always)]
+fn tridiagonalise<const W: usize>(a: &mut [Column<W>], q: &mut [Column<W>], diagonal: &mut [f64], off: &mut [f64]) {
+    let n = a.len();
+    for (k, q) in q.iter_mut().enumerate() {
+        q.as_flattened_mut()[k] = 1.0;
+    }
     for k in 0..n {
-        diagonal[k] = a[k * n + k];
+        let mut w = a[k];
+        diagonal[k] = w.as_flattened()[k];
         if k + 1 >= n {
             break;
         }
-        let (head, rest) = a.split_at_mut((k + 1) * n);
-        let w = &mut head[k * n + k + 1..];
-        (off[k], scales[k]) = reflector(w);
-        if scales[k] == 0.0 {
+        w.as_flattened_mut()[..=k].fill(0.0);
+        let (beta, scale) = reflector(&mut w, k + 1);
+        off[k] = beta;
+        if scale == 0.0 {
             continue;
         }
-        // A ← (1 − τww')A(1 − τww') on what is left: p = τAw, then p ← p − (τ/2)(p·w)w.
-        let m = n - k - 1;
-        let p = &mut p[..m];
-        p.fill(0.0);
-        for (j, &x) in w.iter().enumerate() {
-            let column = &rest[j * n + k + 1..(j + 1) * n];
-            p.iter_mut().zip(column).for_each(|(p, a)| *p += a * x);
+        // A ← (1 − τww')A(1 − τww') on what is left: p = τAw, then p ← p − (τ/2)(p·w)w; rows above are never read again.
+        // Q ← Q(1 − τww') with t = Qw.
+        let (mut p, mut t) = ([[0.0; 8]; W], [[0.0; 8]; W]);
+        for ((a, q), &x) in a.iter().zip(q.iter()).zip(w.as_flattened()).skip(k + 1) {
+            add(&mut p, x, a);
+            add(&mut t, x, q);
         }
-        let overlap: f64 = p.iter().zip(w.iter()).map(|(p, w)| p * w).sum();
-        let half = 0.5 * scales[k] * overlap;
-        p.iter_mut().zip(w.iter()).for_each(|(p, w)| *p = scales[k] * (*p - half * w));
-        for j in 0..m {
-            let (x, y) = (w[j], p[j]);
-            let column = &mut rest[j * n + k + 1..(j + 1) * n];
-            column.iter_mut().zip(w.iter().zip(p.iter())).for_each(|(a, (w, p))| *a -= w * y + p * x);
+        let half = 0.5 * scale * dot(&p, &w);
+        for i in 0..W {
+            for l in 0..8 {
+                p[i][l] = scale * (p[i][l] - half * w[i][l]);
+            }
         }
-    }
-    let mut q = vec![0.0; n * n];
-    q.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
-    for k in (0..n.saturating_sub(2)).rev() {
-        let w = &a[k * n + k + 1..(k + 1) * n];
-        for column in q.chunks_exact_mut(n).skip(k + 1) {
-            let column = &mut column[k + 1..];
-            let overlap: f64 = column.iter().zip(w).map(|(q, w)| q * w).sum();
-            let scale = scales[k] * overlap;
-            column.iter_mut().zip(w).for_each(|(q, w)| *q -= scale * w);
+        let ends = w.as_flattened().iter().zip(p.as_flattened());
+        for ((a, q), (&x, &y)) in a.iter_mut().zip(q.iter_mut()).zip(ends).skip(k + 1) {
+            for i in 0..W {
+                for l in 0..8 {
+                    a[i][l] -= w[i][l] * y + p[i][l] * x;
+                }
+            }
+            add(q, -scale * x, &t);
         }
     }
-    q
 }
 
-/// Turns x into w with (1 − τww')x = β·e₁, w₀ = 1; returns (β, τ). τ = 0 where x is such a multiple already.
-fn reflector(x: &mut [f64]) -> (f64, f64) {
-    let below: f64 = x[1..].iter().map(|x| x * x).sum();
-    let first = x[0];
+/// Turns x, zero before `first`, into w with (1 − τww')x = β·e, e the unit vector of `first`, w 1 there; returns (β, τ).
+/// τ = 0 where x is such a multiple already.
+#[inline(always)]
+fn reflector<const W: usize>(x: &mut Column<W>, first: usize) -> (f64, f64) {
+    let head = std::mem::take(&mut x.as_flattened_mut()[first]);
+    let below = dot(x, x);
     if below == 0.0 {
-        return (first, 0.0);
+        return (head, 0.0);
     }
-    let beta = -(first * first + below).sqrt().copysign(first);
-    let scale = 1.0 / (first - beta);
-    x[1..].iter_mut().for_each(|x| *x *= scale);
-    x[0] = 1.0;
-    (beta, (beta - first) / beta)
+    let beta = -(head * head + below).sqrt().copysign(head);
+    let scale = 1.0 / (head - beta);
+    x.as_flattened_mut().iter_mut().for_each(|x| *x *= scale);
+    x.as_flattened_mut()[first] = 1.0;
+    (beta, (beta - head) / beta)
 }
 
 /// Diagonalises T = (`d`, `e`) and turns the columns of `q` along.
-fn iterate(d: &mut [f64], e: &mut [f64], q: &mut [f64]) -> Option<()> {
+#[inline(always)]
+fn iterate<const W: usize>(d: &mut [f64], e: &mut [f64], q: &mut [Column<W>]) -> Option<()> {
     let n = d.len();
     let small = |e: f64, x: f64, y: f64| e.abs() <= 0.5 * f64::EPSILON * (x.abs() + y.abs());
     let mut sweeps = SWEEPS * n;
@@ -106,12 +202,16 @@ fn iterate(d: &mut [f64], e: &mut [f64], q: &mut [f64]) -> Option<()> {
         let shift = d[end] - last * last / (gap + (gap * gap + last * last).sqrt().copysign(gap));
         let (mut x, mut z) = (d[start] - shift, e[start]);
         for k in start..end {
-            let length = (x * x + z * z).sqrt();
-            let (c, s) = if length > 0.0 { (x / length, z / length) } else { (1.0, 0.0) };
+            // c = x/√(x² + z²) and s = z/√(x² + z²); what can be is done while the root is taken.
+            let square = x * x + z * z;
+            let length = square.sqrt();
+            let turn = length * (1.0 / square);
+            let (x0, z0, turn) = if square >= TINY { (x, z, turn) } else { (1.0, 0.0, 1.0) };
+            let (c, s) = (x0 * turn, z0 * turn);
+            let slope = turn * (z0 * (d[k + 1] - d[k]) + x0 * (2.0 * e[k]));
             if k > start {
                 e[k - 1] = length;
             }
-            let slope = s * (d[k + 1] - d[k]) + 2.0 * c * e[k];
             d[k] += s * slope;
             d[k + 1] -= s * slope;
             e[k] = c * slope - e[k];
@@ -119,13 +219,75 @@ fn iterate(d: &mut [f64], e: &mut [f64], q: &mut [f64]) -> Option<()> {
                 (x, z) = (e[k], s * e[k + 1]);
                 e[k + 1] *= c;
             }
-            let (left, right) = q[k * n..(k + 2) * n].split_at_mut(n);
-            for (u, v) in left.iter_mut().zip(right) {
-                (*u, *v) = (c * *u + s * *v, c * *v - s * *u);
+            let (left, right) = q.split_at_mut(k + 1);
+            let (u, v) = (&mut left[k], &mut right[0]);
+            for i in 0..W {
+                for l in 0..8 {
+                    (u[i][l], v[i][l]) = (c * u[i][l] + s * v[i][l], c * v[i][l] - s * u[i][l]);
+                }
             }
         }
     }
     Some(())
+}
+
+/// V ← V(3 − VᵀV)/2: what rounding took from orthogonality over the sweeps, squared (Björck and Bowie, SIAM J. Numer.
+/// Anal. 8 (1971)).
+#[inline(always)]
+fn orthonormalise<const W: usize>(vectors: &mut [Column<W>], scratch: &mut [Column<W>]) {
+    scratch.copy_from_slice(vectors);
+    for (k, v) in scratch.iter().enumerate() {
+        for (j, u) in scratch[..k].iter().enumerate() {
+            let half = -0.5 * dot(u, v);
+            add(&mut vectors[j], half, v);
+            add(&mut vectors[k], half, u);
+        }
+        add(&mut vectors[k], 0.5 * (1.0 - dot(v, v)), v);
+    }
+}
+
+/// The norms of the certificate, for eigenvalues and vectors in the same order.
+#[inline(always)]
+fn norms<const W: usize>(a: &[Column<W>], values: &[f64], vectors: &[Column<W>]) -> Norms {
+    let mut out = Norms::default();
+    let absolute = |x: &Column<W>| {
+        let mut s = [0.0; 8];
+        for w in 0..W {
+            for l in 0..8 {
+                s[l] += x[w][l].abs();
+            }
+        }
+        sum(s)
+    };
+    let mut skew = [0.0; LARGEST];
+    for (k, (v, &value)) in vectors.iter().zip(values).enumerate() {
+        let mut residual = [[0.0; 8]; W];
+        for (a, &x) in a.iter().zip(v.as_flattened()) {
+            add(&mut residual, x, a);
+        }
+        add(&mut residual, -value, v);
+        out.residual_one = out.residual_one.max(absolute(&residual));
+        out.residual_frobenius += dot(&residual, &residual);
+        out.matrix_one = out.matrix_one.max(absolute(&a[k]));
+        out.matrix_frobenius += dot(&a[k], &a[k]);
+        for (j, u) in vectors[..k].iter().enumerate() {
+            let overlap = dot(u, v).abs();
+            skew[j] += overlap;
+            skew[k] += overlap;
+            out.skew_frobenius += 2.0 * overlap * overlap;
+        }
+        let length = dot(v, v);
+        skew[k] += (length - 1.0).abs();
+        out.skew_frobenius += (length - 1.0) * (length - 1.0);
+        out.vectors_frobenius += length;
+    }
+    out.skew_one = skew.iter().fold(0.0, |m, x| x.max(m));
+    for square in
+        [&mut out.residual_frobenius, &mut out.matrix_frobenius, &mut out.skew_frobenius, &mut out.vectors_frobenius]
+    {
+        *square = square.sqrt();
+    }
+    out
 }
 
 #[cfg(test)]
@@ -135,9 +297,9 @@ mod tests {
     use std::f64::consts::PI;
 
     /// ‖AV − VΛ‖_max and ‖VᵀV − I‖_max.
-    fn gaps(a: &Mat<f64>, values: &[f64], vectors: &[f64]) -> (f64, f64) {
+    fn gaps(a: &Mat<f64>, values: &[f64], vectors: &Mat<f64>) -> (f64, f64) {
         let n = values.len();
-        let v = |i: usize, k: usize| vectors[k * n + i];
+        let v = |i: usize, k: usize| vectors[(i, k)];
         let (mut residual, mut skew) = (0.0_f64, 0.0_f64);
         for (k, value) in values.iter().enumerate() {
             for i in 0..n {
@@ -158,7 +320,7 @@ mod tests {
                 1 => -1.0,
                 _ => 0.0,
             });
-            let (values, vectors) = decompose(a.as_ref()).unwrap();
+            let Small { values, vectors, .. } = decompose(a.as_ref(), 0).unwrap();
             for (k, value) in values.iter().enumerate() {
                 let exact = 4.0 * (0.5 * PI * (k + 1) as f64 / (n + 1) as f64).sin().powi(2);
                 assert!((value - exact).abs() < 2e-15 * (n as f64), "n {n} k {k}: {value} {exact}");
@@ -184,7 +346,7 @@ mod tests {
                 ("swap", swap),
                 ("zero", Mat::zeros(n, n)),
             ] {
-                let (values, vectors) = decompose(a.as_ref()).unwrap();
+                let Small { values, vectors, .. } = decompose(a.as_ref(), 0).unwrap();
                 assert!(values.windows(2).all(|w| w[0] <= w[1]), "{name}");
                 let (residual, skew) = gaps(&a, &values, &vectors);
                 assert!(residual < 3e-14 && skew < 1e-14, "{name}, n {n}: {residual:.1e} {skew:.1e}");

@@ -5,7 +5,7 @@ use breakeven::error::Class;
 use breakeven::simulate::circuit::{coordinates, odd_series};
 use breakeven::simulate::encoding::{BlockEncoding, Dilation};
 use breakeven::simulate::inversion::BestRelative;
-use breakeven::simulate::kernel_reflection::{order_known_norm, reflect};
+use breakeven::simulate::kernel_reflection::{Shortcut, order_known_norm, reflect};
 use breakeven::simulate::walk::{Combination, Form, SCHEDULE_P, WalkSystem, run};
 use breakeven::simulate::walk_circuit::{Flags, WalkCircuit};
 use breakeven::simulate::{Encoding, Instance, Level, Options, Spectrum, VERIFIABLE, amplification, circuit};
@@ -236,10 +236,15 @@ fn gate_level_stays_with_the_spectral_level_up_to_a_thousand_queries() {
         // Kernel reflection.
         let order = order_known_norm(instance.kappa_eff(), eps);
         let run = circuit::kernel_reflection(&instance, instance.x_norm, order, &options()).unwrap();
-        let (spectral, _) = reflect(&instance, instance.x_norm, order);
+        // At the eigenvalues: call by call the recurrence itself rounds to up to κ·√ℓ·2⁻⁵⁰.
+        let (spectral, _) = Shortcut::new(&instance, 0.0).reflect(instance.x_norm, order);
         let scaled: Vec<f64> = spectral.state.iter().map(|x| x * options().headroom).collect();
         let found = gap(&coordinates(&instance, &scaled), &run.state);
         let allowed = levels::tolerance(2 * order, run.residual);
+        let (calls, _) = reflect(&instance, instance.x_norm, order);
+        let rounding = gap(&calls.state, &spectral.state);
+        let bound = 4.0 * f64::EPSILON * instance.kappa_eff() * (order as f64).sqrt();
+        assert!(rounding <= bound, "reflection, {} queries: {rounding:e} of {bound:e}", 2 * order);
         println!("kernel reflection, {} queries, N {n}: {found:.2e} of {allowed:.2e}", 2 * order);
         assert!(found <= allowed, "reflection, {} queries: {found:e}", 2 * order);
         // The walk, two calls a step.

@@ -84,16 +84,24 @@ fn outcome(found: Found, depth: u64, needed: Option<u64>, notes: Vec<String>) ->
     }
 }
 
+/// A plan that was run and reached ε is among those found.
+fn fewest(needed: Option<u64>, run: &Found, eps: f64) -> Option<u64> {
+    needed.map(|n| if run.error <= eps { n.min(run.counts.queries()) } else { n })
+}
+
 /// Guesses of the norm in the average over t.
 const GUESSES: usize = 24;
 
-/// Shrinks the two orders together until the error is missed; the cheapest plan found that reaches ε.
+/// Twelfths of the planned order of the reflection that are tried: a short search for the norm is paid with a longer one.
+const REFLECTIONS: [u64; 8] = [24, 16, 12, 10, 8, 6, 4, 3];
+
+/// The cheapest pair of orders found that reaches ε; those of the projection go to twice the planned one.
 fn cheapest_by_orders(orders: (u64, u64), eps: f64, mut run: impl FnMut(u64, u64) -> Found) -> Option<u64> {
     let mut best: Option<u64> = None;
-    for k in (4..=12).rev() {
-        let reflection = (orders.0 as f64 * f64::from(k) / 12.0).ceil().max(1.0) as u64;
+    for k in REFLECTIONS {
+        let reflection = (orders.0 * k).div_ceil(12).max(1);
         // Smallest projection for this reflection, by bisection.
-        let (mut low, mut high) = (0, orders.1);
+        let (mut low, mut high) = (0, 2 * orders.1);
         let at_most = run(reflection, high);
         if at_most.error > eps {
             continue;
@@ -123,7 +131,7 @@ fn guesses_work(instance: &Instance, orders: u64, guesses: usize) -> f64 {
 pub fn random_norm_work(instance: &Instance, eps: f64) -> f64 {
     let (plan, m) = (guess_plan(instance.kappa_eff(), eps), instance.nodes.len() as f64);
     let one = guesses_work(instance, plan.reflection + plan.projection, GUESSES);
-    1.5 * SPECTRUM * m * m * GUESSES as f64 + 35.0 * one
+    1.5 * SPECTRUM * m * m * GUESSES as f64 + 40.0 * one
 }
 
 /// t drawn at random until a reflection succeeds, then a projection.
@@ -160,6 +168,7 @@ pub fn random_norm(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     if !shortcut.by_calls(plan.reflection.max(plan.projection)) {
         notes.push(BY_SPECTRUM.to_owned());
     }
+    let needed = fewest(needed, &found, ask.eps);
     Ok(outcome(found, 2 * (plan.reflection + plan.projection), needed, notes))
 }
 
@@ -169,7 +178,7 @@ pub fn followed_norm_work(instance: &Instance, eps: f64) -> f64 {
     let (plan, levels) = (path_plan(kappa, eps), kappa.log2().ceil().max(1.0) as usize);
     let one = guesses_work(instance, plan.reflection + plan.projection, levels);
     // Few levels have a chance that counts.
-    SPECTRUM * m * m * levels as f64 + 100.0 * one
+    SPECTRUM * m * m * levels as f64 + 110.0 * one
 }
 
 /// The norm followed along a path, then reflection and projection.
@@ -219,5 +228,6 @@ pub fn followed_norm(instance: &Instance, ask: Ask<'_>) -> Result<Outcome> {
     if !shortcut.by_calls(plan.reflection.max(plan.projection)) {
         notes.push(BY_SPECTRUM.to_owned());
     }
+    let needed = fewest(needed, &found, ask.eps);
     Ok(outcome(found, 2 * (plan.reflection + plan.projection), needed, notes))
 }

@@ -161,12 +161,12 @@ fn a_wrong_pair_does_not_pass() {
     let good = decompose(a.as_ref(), Par::Seq).unwrap();
     let mut values = good.values.clone();
     values[7] *= 1.0 + 1e-9;
-    let found = certify(a.as_ref(), &values, good.vectors.as_ref(), Par::Seq, "spoilt");
+    let found = norms(a.as_ref(), &values, good.vectors.as_ref(), Par::Seq).certificate(&values, "spoilt");
     assert!(found.residual_ratio > RATIO_LIMIT);
     let mut vectors = good.vectors.clone();
     let twin = vectors.col(3).to_owned();
     vectors.col_mut(4).copy_from(&twin);
-    let found = certify(a.as_ref(), &good.values, vectors.as_ref(), Par::Seq, "spoilt");
+    let found = norms(a.as_ref(), &good.values, vectors.as_ref(), Par::Seq).certificate(&good.values, "spoilt");
     assert!(found.orthogonality_ratio > RATIO_LIMIT && found.value_error.is_infinite());
     values[7] = good.values[8] + (good.values[9] - good.values[8]) / 2.0;
     assert!(certify_values(a.as_ref(), &values, Par::Seq).unwrap().is_none());

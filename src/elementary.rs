@@ -338,3 +338,58 @@ impl Exponent {
         if x == 0.0 { self.at_zero } else { value }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+
+    /// Distance in units of the last place of `b`.
+    fn ulps(a: f64, b: f64) -> f64 {
+        if a == b { 0.0 } else { (a - b).abs() / (b.abs().next_up() - b.abs()) }
+    }
+
+    #[test]
+    fn all_agree_with_the_standard_library() {
+        let mut generator = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let mut worst = [0.0_f64; 5];
+        for i in 0..200_000 {
+            let u: f64 = generator.random();
+            let v: f64 = generator.random();
+            let x = match i % 4 {
+                0 => (1400.0 * u - 700.0).exp(),
+                1 => 0.5 + u,
+                2 => 1.0 + (u - 0.5) * 1e-6,
+                _ => (u * 1e6).floor() + 1.0,
+            };
+            worst[0] = worst[0].max(ulps(ln(x), x.ln()));
+            worst[1] = worst[1].max(ulps(log2(x), x.log2()));
+            let e = 1400.0 * v - 700.0;
+            worst[2] = worst[2].max(ulps(exp(e), e.exp()));
+            worst[3] = worst[3].max(ulps(exp(v - 0.5), (v - 0.5).exp()));
+            let y = if i % 3 == 0 { (v * 20.0 - 10.0).round() } else { 600.0 * (v - 0.5) / x.ln().abs().max(1.0) };
+            let exact = x.powf(y);
+            if exact.is_normal() && !(y == 3.0 || y == 4.0 || y == -2.0) {
+                worst[4] = worst[4].max(ulps(power(x, y), exact));
+            }
+        }
+        // The library itself may be off by one in the last place.
+        assert!(worst.iter().all(|w| *w <= 1.0), "{worst:?}");
+        for n in -1074..1024 {
+            let x = 2f64.powf(f64::from(n));
+            if x > 0.0 {
+                assert_eq!(log2(x), f64::from(n));
+            }
+            assert_eq!(power(2.0, f64::from(n)), x, "{n}");
+        }
+        for n in 0..23 {
+            assert_eq!(power(10.0, f64::from(n)), 10f64.powi(n));
+        }
+        assert!(ln(0.0).is_nan() && ln(-1.0).is_nan() && ln(f64::INFINITY).is_nan());
+        assert_eq!((exp(-800.0), exp(800.0), exp(0.0)), (0.0, f64::INFINITY, 1.0));
+        assert_eq!((power(-2.0, 5.0), power(-2.0, 6.0), power(0.0, 2.5)), (-32.0, 64.0, 0.0));
+        assert!(power(-2.0, 0.7).is_nan() && power(0.0, -3.0).is_infinite());
+        assert_eq!((power(1e-10, 1e300), power(1e10, 1e300)), (0.0, f64::INFINITY));
+        assert!(ulps(exp(-740.0), (-740f64).exp()) <= 1.0 && ulps(ln(5e-324), (5e-324f64).ln()) <= 1.0);
+    }
+}
