@@ -1,42 +1,44 @@
 //! Chebyshev series: coefficients from values, evaluation, and the three series of the solvers.
 
 use super::fft::Fft;
-use std::f64::consts::PI;
 
 /// Coefficients c_0 … c_degree of the polynomial of that degree with the given values: Σ c_k T_k(x).
 pub fn coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
     let plan = Fft::new(2 * degree + 2);
     let half = plan.size() / 2;
-    let values: Vec<f64> = (0..=half).map(|j| value(node(j, 2 * half))).collect();
-    from_values(&plan, degree, &values)
+    let mut values = vec![0.0; plan.size()];
+    for j in 0..=half {
+        values[j] = value(plan.root(j).0);
+    }
+    from_values(&plan, degree, values)
 }
 
 /// The same for an odd polynomial, from its values at x > 0; even terms are exactly 0.
 pub fn odd_coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
     let plan = Fft::new((2 * degree + 2).max(4));
     let half = plan.size() / 2;
-    let mut values = vec![0.0; half + 1];
+    let mut values = vec![0.0; plan.size()];
     for j in 0..half / 2 {
-        values[j] = value(node(j, 2 * half));
+        values[j] = value(plan.root(j).0);
         values[half - j] = -values[j];
     }
-    let mut c = from_values(&plan, degree, &values);
+    let mut c = from_values(&plan, degree, values);
     c.iter_mut().step_by(2).for_each(|c| *c = 0.0);
     c
 }
 
-/// cos(2πj/m); as a sine of the complement, so that the points are exactly symmetric.
-fn node(j: usize, m: usize) -> f64 {
-    (PI * (m as f64 - 4.0 * j as f64) / (2.0 * m as f64)).sin()
-}
-
-/// From the values at cos(2πj/m), j ≤ m/2: a polynomial of degree d is determined by those of m > 2d.
-fn from_values(plan: &Fft, degree: usize, values: &[f64]) -> Vec<f64> {
+/// From the values at cos(2πj/m), j ≤ m/2, the rest of the m places being free: a polynomial of degree d is determined by
+/// those of m > 2d.
+fn from_values(plan: &Fft, degree: usize, mut re: Vec<f64>) -> Vec<f64> {
     let m = plan.size();
-    let mut re: Vec<f64> = (0..m).map(|j| values[j.min(m - j)]).collect();
+    for j in m / 2 + 1..m {
+        re[j] = re[m - j];
+    }
     let mut im = vec![0.0; m];
     plan.forward(&mut re, &mut im);
-    (0..=degree).map(|k| re[k] * if k == 0 { 1.0 } else { 2.0 } / m as f64).collect()
+    re.truncate(degree + 1);
+    re.iter_mut().enumerate().for_each(|(k, c)| *c *= if k == 0 { 1.0 } else { 2.0 } / m as f64);
+    re
 }
 
 /// Σ c_k T_k(x) by Clenshaw's recurrence.

@@ -136,7 +136,7 @@ impl<'a> Processing<'a> {
         for step in 0..=degree {
             let j = if adjoint { step } else { degree - step };
             if step > 0 {
-                state.dense(self.dilation.matrix(), &[]);
+                state.dense(self.dilation.columns(), &[]);
                 if (step % 2 == 1) != adjoint {
                     self.counts.block_encoding += 1;
                 } else {
@@ -232,7 +232,7 @@ pub fn walk(instance: &Instance, form: Form, p: f64, steps: u64, options: &Optio
             }
             // |0⟩⟨1|_d ⊗ U_A + |1⟩⟨0|_d ⊗ U_A†: after the swap of d, U_A where d = 0 and U_A† where d = 1; the
             // dilation is Hermitian, so both are the same matrix.
-            state.dense(padded.dilation.matrix(), &[(r, true)]);
+            state.dense(padded.dilation.columns(), &[(r, true)]);
             state.gate(h, real([[0.0, 1.0], [1.0, 0.0]]));
         }
         state.reflect(&padded.b, &[(h, true), (c, true), (d, false)]);

@@ -10,9 +10,7 @@ use super::row::{Encoding, Options};
 use crate::error::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef};
-
-/// Up to this size setting up a blocked product costs more than the product.
-const SMALL: usize = 32;
+use pulp::{Simd, WithSimd};
 
 /// An orthogonal U with ⟨0|U|0⟩ = A/α.
 pub trait BlockEncoding {
@@ -72,7 +70,8 @@ impl<'a> Counted<'a> {
 #[derive(Debug, Clone)]
 pub struct Dilation {
     n: usize,
-    u: Mat<f64>,
+    /// Column after column.
+    u: Vec<f64>,
 }
 
 impl Dilation {
@@ -80,40 +79,83 @@ impl Dilation {
     pub fn new(vectors: MatRef<'_, f64>, nodes: &[f64]) -> Self {
         let n = nodes.len();
         let sines: Vec<f64> = nodes.iter().map(|&m| ((1.0 - m) * (1.0 + m)).max(0.0).sqrt()).collect();
-        let mut u = Mat::zeros(2 * n, 2 * n);
-        let (mut left, mut right) = u.as_mut().split_at_col_mut(n);
-        let (cosine, sine) = left.as_mut().split_at_row_mut(n);
-        function(cosine, vectors, nodes);
-        function(sine, vectors, &sines);
-        for j in 0..n {
-            let (cosine, sine) = left.as_ref().col(j).split_at_row(n);
-            let (up, down) = right.as_mut().col_mut(j).split_at_row_mut(n);
-            up.iter_mut().zip(sine.iter()).for_each(|(u, s)| *u = *s);
-            down.iter_mut().zip(cosine.iter()).for_each(|(u, c)| *u = -c);
+        let mut u = vec![0.0; 4 * n * n];
+        let arch = pulp::Arch::new();
+        let values = [nodes, &sines[..]];
+        match n {
+            2 => arch.dispatch(Blocks::<2> { vectors, values, u: &mut u }),
+            4 => arch.dispatch(Blocks::<4> { vectors, values, u: &mut u }),
+            8 => arch.dispatch(Blocks::<8> { vectors, values, u: &mut u }),
+            16 => arch.dispatch(Blocks::<16> { vectors, values, u: &mut u }),
+            32 => arch.dispatch(Blocks::<32> { vectors, values, u: &mut u }),
+            _ => {
+                let (cosine, sine) = (function(vectors, nodes), function(vectors, &sines));
+                for (j, column) in u.chunks_exact_mut(2 * n).enumerate() {
+                    let (up, down) = column.split_at_mut(n);
+                    let (first, second, sign) = if j < n { (&cosine, &sine, 1.0) } else { (&sine, &cosine, -1.0) };
+                    up.iter_mut().zip(first.col(j % n).iter()).for_each(|(u, x)| *u = *x);
+                    down.iter_mut().zip(second.col(j % n).iter()).for_each(|(u, x)| *u = sign * x);
+                }
+            }
         }
         Dilation { n, u }
     }
 
+    /// The columns of the 2N×2N matrix, one after the other.
+    pub fn columns(&self) -> &[f64] {
+        &self.u
+    }
+
     /// The 2N×2N matrix.
     pub fn matrix(&self) -> MatRef<'_, f64> {
-        self.u.as_ref()
+        MatRef::from_column_major_slice(&self.u, 2 * self.n, 2 * self.n)
     }
 }
 
-/// V·diag(values)·Vᵀ into zeros.
-fn function(mut out: MatMut<'_, f64>, vectors: MatRef<'_, f64>, values: &[f64]) {
+/// V·diag(values)·Vᵀ.
+fn function(vectors: MatRef<'_, f64>, values: &[f64]) -> Mat<f64> {
     let n = values.len();
-    if n <= SMALL {
-        for (column, &value) in vectors.col_iter().zip(values) {
-            for (out, v) in out.as_mut().col_iter_mut().zip(column.iter()) {
-                let x = v * value;
-                out.iter_mut().zip(column.iter()).for_each(|(o, v)| *o += v * x);
+    let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * values[k]);
+    let mut out = Mat::zeros(n, n);
+    matmul(out.as_mut(), Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
+    out
+}
+
+/// The columns of U where setting up a blocked product costs more than the product: `values` are those of A/α and their
+/// sines.
+struct Blocks<'a, const N: usize> {
+    vectors: MatRef<'a, f64>,
+    values: [&'a [f64]; 2],
+    u: &'a mut [f64],
+}
+
+impl<const N: usize> WithSimd for Blocks<'_, N> {
+    type Output = ();
+
+    // Written once and compiled for every set of vector registers.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let mut v = [[0.0; N]; N];
+        for (v, column) in v.iter_mut().zip(self.vectors.col_iter()) {
+            v.iter_mut().zip(column.iter()).for_each(|(v, x)| *v = *x);
+        }
+        let (left, right) = self.u.split_at_mut(2 * N * N);
+        let columns = left.as_chunks_mut::<N>().0.as_chunks_mut::<2>().0.iter_mut();
+        let others = right.as_chunks_mut::<N>().0.as_chunks_mut::<2>().0.iter_mut();
+        for (j, ([cosine, sine], [up, down])) in columns.zip(others).enumerate() {
+            for ((v, &c), &s) in v.iter().zip(self.values[0]).zip(self.values[1]) {
+                let (c, s) = (v[j] * c, v[j] * s);
+                for i in 0..N {
+                    cosine[i] += v[i] * c;
+                    sine[i] += v[i] * s;
+                }
+            }
+            for i in 0..N {
+                up[i] = sine[i];
+                down[i] = -cosine[i];
             }
         }
-        return;
     }
-    let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * values[k]);
-    matmul(out, Accum::Replace, scaled.as_ref(), vectors.transpose(), 1.0, parallelism(n));
 }
 
 impl BlockEncoding for Dilation {
@@ -135,7 +177,7 @@ impl BlockEncoding for Dilation {
         matmul(
             MatMut::from_column_major_slice_mut(&mut out, size, 1),
             Accum::Replace,
-            self.u.as_ref(),
+            self.matrix(),
             MatRef::from_column_major_slice(v, size, 1),
             1.0,
             faer::Par::Seq,
@@ -150,7 +192,7 @@ impl BlockEncoding for Dilation {
         matmul(
             MatMut::from_column_major_slice_mut(&mut out, size, 1),
             Accum::Replace,
-            self.u.transpose(),
+            self.matrix().transpose(),
             MatRef::from_column_major_slice(v, size, 1),
             1.0,
             faer::Par::Seq,

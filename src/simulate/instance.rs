@@ -193,9 +193,9 @@ impl Instance {
         let alpha = alpha.max(sigma_max);
         let nodes: Vec<f64> = values.iter().map(|v| (v / alpha).clamp(-1.0, 1.0)).collect();
         let amplitudes = normalised(amplitudes)?;
-        let solution: Vec<f64> = amplitudes.iter().zip(&nodes).map(|(b, m)| b / m).collect();
-        let x_norm = norm(&solution);
-        let target = solution.iter().map(|x| x / x_norm).collect();
+        let mut target: Vec<f64> = amplitudes.iter().zip(&nodes).map(|(b, m)| b / m).collect();
+        let x_norm = norm(&target);
+        target.iter_mut().for_each(|x| *x /= x_norm);
         Ok(Instance { n: size, nodes, amplitudes, target, x_norm, alpha, sigma_max, sigma_min, spectrum })
     }
 
@@ -247,6 +247,10 @@ pub fn distance(state: &[f64], target: &[f64]) -> f64 {
 
 /// Euclidean norm.
 pub fn norm(v: &[f64]) -> f64 {
+    let square: f64 = v.iter().map(|x| x * x).sum();
+    if (1e-280..1e280).contains(&square) {
+        return square.sqrt();
+    }
     let largest = v.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
     if largest == 0.0 || !largest.is_finite() {
         return largest;

@@ -94,11 +94,12 @@ pub fn phases(coefficients: &[f64]) -> Result<Phases> {
     let signal = laurent(coefficients);
     let half = d / 2 + 1;
     let outer = outer_function(&signal, half, &place)?;
-    let tangents = strip(&signal[..half], &outer);
+    let arch = pulp::Arch::new();
+    let tangents = arch.dispatch(|| strip(&signal[..half], outer));
     let mut wx: Vec<f64> = tangents.iter().map(|t| t.atan()).collect();
     wx.extend_from_within(..d - d / 2);
     wx[half..].reverse();
-    let residual = rebuild_error(&wx, &signal);
+    let residual = arch.dispatch(|| rebuild_error(&wx, &signal));
     if residual.is_nan() || residual > RESIDUAL_LIMIT {
         return Err(Error::certificate(
             "simulate::phases",
@@ -156,7 +157,7 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
         if coefficient_bound(signal.len(), rate, aliased) <= NEGLIGIBLE {
             let logs: Vec<f64> =
                 sums[..wanted].iter().enumerate().map(|(k, l)| l.0 * scale * if k == 0 { 1.0 } else { 2.0 }).collect();
-            return Ok(exponential(&logs));
+            return Ok(pulp::Arch::new().dispatch(|| exponential(logs)));
         }
         if size >= LARGEST_TRANSFORM {
             return Err(Error::resource(
@@ -186,12 +187,12 @@ impl WithSimd for HalfLogs<'_> {
         let mut least = [f64::INFINITY; 8];
         for (re, im) in self.re.as_chunks_mut::<8>().0.iter_mut().zip(self.im.as_chunks::<8>().0) {
             for l in 0..8 {
-                let rest = 1.0 - (re[l] * re[l] + im[l] * im[l]);
-                least[l] = if rest < least[l] { rest } else { least[l] };
-                // A positive difference from 1 is no subnormal number.
-                re[l] = 0.5 * ln_normal(rest);
+                re[l] = 1.0 - (re[l] * re[l] + im[l] * im[l]);
+                least[l] = if re[l] < least[l] { re[l] } else { least[l] };
             }
         }
+        // A positive difference from 1 is no subnormal number.
+        self.re.iter_mut().for_each(|x| *x = 0.5 * ln_normal(*x));
         least.iter().fold(f64::INFINITY, |m, x| m.min(*x))
     }
 }
@@ -246,14 +247,16 @@ fn even_transform(plan: &Fft, f: &[f64], scratch: &mut [f64], roots: &[(f64, f64
 }
 
 /// Coefficients of exp(Σ g_k z^k): n·e_n = Σ_{k=1}^{n} k·g_k·e_{n−k}.
-fn exponential(g: &[f64]) -> Vec<f64> {
-    let weighted: Vec<f64> = g.iter().enumerate().map(|(k, x)| k as f64 * x).collect();
+#[inline(always)]
+fn exponential(mut g: Vec<f64>) -> Vec<f64> {
     let n = g.len();
+    let first = g[0].exp();
+    g.iter_mut().enumerate().for_each(|(k, x)| *x *= k as f64);
     // Reversed storage, so that the inner product runs over two contiguous slices: e_j sits at n − 1 − j.
     let mut reversed = vec![0.0; n];
-    reversed[n - 1] = g[0].exp();
+    reversed[n - 1] = first;
     for m in 1..n {
-        let sum = dot(&weighted[1..=m], &reversed[n - m..]);
+        let sum = dot(&g[1..=m], &reversed[n - m..]);
         reversed[n - 1 - m] = sum / m as f64;
     }
     reversed.reverse();
@@ -261,6 +264,7 @@ fn exponential(g: &[f64]) -> Vec<f64> {
 }
 
 /// Inner product in eight partial sums (order fixed, so that it vectorises and repeats).
+#[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -274,9 +278,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// tan ψ_k for the first half: B ← (B − tα)/z, α ← α + tB, t = B_0/α_0 (the common factor cos ψ drops out).
-fn strip(signal: &[f64], outer: &[f64]) -> Vec<f64> {
+#[inline(always)]
+fn strip(signal: &[f64], mut a: Vec<f64>) -> Vec<f64> {
     let half = signal.len();
-    let (mut b, mut a) = (signal.to_vec(), outer.to_vec());
+    let mut b = signal.to_vec();
     let mut tangents = Vec::with_capacity(half);
     for k in 0..half {
         let t = b[k] / a[0];
@@ -297,17 +302,19 @@ fn strip(signal: &[f64], outer: &[f64]) -> Vec<f64> {
 }
 
 /// Σ_j|B_j − B̃_j| with B̃ multiplied out from the angles ψ: bounds the error of P everywhere.
+#[inline(always)]
 fn rebuild_error(psi: &[f64], signal: &[f64]) -> f64 {
     let d = psi.len() - 1;
     // From the last factor to the first: B ← cos ψ·zB + sin ψ·α, α ← cos ψ·α − sin ψ·zB; B is kept at the end of
     // its buffer so that the multiplication by z is a shift of the start.
-    let (mut b, mut a) = (vec![0.0; d + 1], vec![0.0; d + 1]);
+    let mut both = vec![0.0; 2 * (d + 1)];
+    let (b, a) = both.split_at_mut(d + 1);
     a[0] = 1.0;
     // ψ_k = ψ_{d−k}: one half of the sines will do.
     let turns: Vec<(f64, f64)> = psi[..=d / 2].iter().map(|x| x.sin_cos()).collect();
     for k in (0..=d).rev() {
         let (sin, cos) = turns[k.min(d - k)];
-        for (x, y) in b[k..].iter_mut().zip(&mut a) {
+        for (x, y) in b[k..].iter_mut().zip(&mut *a) {
             let (old_b, old_a) = (*x, *y);
             *x = cos * old_b + sin * old_a;
             *y = cos * old_a - sin * old_b;

@@ -121,15 +121,16 @@ impl StateVector {
         }
     }
 
-    /// A real matrix on the low log₂(size) qubits, where the controls (on higher qubits) hold.
-    pub fn dense(&mut self, matrix: MatRef<'_, f64>, controls: Controls<'_>) {
-        let size = matrix.nrows();
+    /// A real matrix, its columns one after the other, on the low log₂(size) qubits, where the controls (on higher qubits)
+    /// hold.
+    pub fn dense(&mut self, columns: &[f64], controls: Controls<'_>) {
+        let size = columns.len().isqrt();
         match size {
-            2 => return self.small_dense::<2>(matrix, controls),
-            4 => return self.small_dense::<4>(matrix, controls),
-            8 => return self.small_dense::<8>(matrix, controls),
-            16 => return self.small_dense::<16>(matrix, controls),
-            32 => return self.small_dense::<32>(matrix, controls),
+            2 => return self.small_dense::<2>(columns, controls),
+            4 => return self.small_dense::<4>(columns, controls),
+            8 => return self.small_dense::<8>(columns, controls),
+            16 => return self.small_dense::<16>(columns, controls),
+            32 => return self.small_dense::<32>(columns, controls),
             _ => {}
         }
         let mut out = vec![0.0; 2 * size];
@@ -143,7 +144,7 @@ impl StateVector {
             matmul(
                 MatMut::from_column_major_slice_mut(&mut out, size, 2),
                 Accum::Replace,
-                matrix,
+                MatRef::from_column_major_slice(columns, size, size),
                 MatRef::from_column_major_slice(&both, size, 2),
                 1.0,
                 faer::Par::Seq,
@@ -154,9 +155,10 @@ impl StateVector {
     }
 
     /// The same where setting up a blocked product costs more than the product.
-    fn small_dense<const SIZE: usize>(&mut self, matrix: MatRef<'_, f64>, controls: Controls<'_>) {
+    fn small_dense<const SIZE: usize>(&mut self, columns: &[f64], controls: Controls<'_>) {
         let StateVector { re, im, .. } = self;
-        pulp::Arch::new().dispatch(Small::<SIZE> { matrix, re, im, controls });
+        let columns = columns.as_chunks().0;
+        pulp::Arch::new().dispatch(Small::<SIZE> { columns, re, im, controls });
     }
 
     /// 1 − 2|b⟩⟨b| on the low qubits, where the controls hold.
@@ -214,7 +216,7 @@ fn mix(r0: &mut [f64], i0: &mut [f64], r1: &mut [f64], i1: &mut [f64], g: &[[Com
 
 /// A small matrix on every run of its size for which the controls hold.
 struct Small<'a, const SIZE: usize> {
-    matrix: MatRef<'a, f64>,
+    columns: &'a [[f64; SIZE]],
     re: &'a mut [f64],
     im: &'a mut [f64],
     controls: Controls<'a>,
@@ -229,7 +231,7 @@ impl<const SIZE: usize> WithSimd for Small<'_, SIZE> {
         let parts = self.re.as_chunks_mut::<SIZE>().0.iter_mut().zip(self.im.as_chunks_mut::<SIZE>().0);
         for (k, (re, im)) in parts.enumerate() {
             if holds(k * SIZE, self.controls) {
-                product(self.matrix, re, im);
+                product(self.columns, re, im);
             }
         }
     }
@@ -237,23 +239,12 @@ impl<const SIZE: usize> WithSimd for Small<'_, SIZE> {
 
 /// A real matrix on the real and imaginary parts of a run.
 #[inline(always)]
-fn product<const SIZE: usize>(matrix: MatRef<'_, f64>, re: &mut [f64; SIZE], im: &mut [f64; SIZE]) {
+fn product<const SIZE: usize>(columns: &[[f64; SIZE]], re: &mut [f64; SIZE], im: &mut [f64; SIZE]) {
     let (mut u, mut v) = ([0.0; SIZE], [0.0; SIZE]);
-    for (k, (&x, &y)) in re.iter().zip(im.iter()).enumerate() {
-        let column = matrix.col(k);
-        match column.try_as_col_major().and_then(|c| c.as_slice().first_chunk::<SIZE>()) {
-            Some(column) => {
-                for i in 0..SIZE {
-                    u[i] += column[i] * x;
-                    v[i] += column[i] * y;
-                }
-            }
-            None => {
-                for i in 0..SIZE {
-                    u[i] += column[i] * x;
-                    v[i] += column[i] * y;
-                }
-            }
+    for ((column, &x), &y) in columns.iter().zip(re.iter()).zip(im.iter()) {
+        for i in 0..SIZE {
+            u[i] += column[i] * x;
+            v[i] += column[i] * y;
         }
     }
     (*re, *im) = (u, v);

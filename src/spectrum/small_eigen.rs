@@ -183,6 +183,13 @@ fn reflector<const W: usize>(x: &mut Column<W>, first: usize) -> (f64, f64) {
     (beta, (beta - head) / beta)
 }
 
+/// x, z and 1/√(x² + z²) of no rotation; apart, so that it is a branch that nobody waits for.
+#[cold]
+#[inline(never)]
+fn no_turn() -> (f64, f64, f64) {
+    (1.0, 0.0, 1.0)
+}
+
 /// Diagonalises T = (`d`, `e`) and turns the columns of `q` along.
 #[inline(always)]
 fn iterate<const W: usize>(d: &mut [f64], e: &mut [f64], q: &mut [Column<W>]) -> Option<()> {
@@ -206,7 +213,7 @@ fn iterate<const W: usize>(d: &mut [f64], e: &mut [f64], q: &mut [Column<W>]) ->
             let square = x * x + z * z;
             let length = square.sqrt();
             let turn = length * (1.0 / square);
-            let (x0, z0, turn) = if square >= TINY { (x, z, turn) } else { (1.0, 0.0, 1.0) };
+            let (x0, z0, turn) = if square >= TINY { (x, z, turn) } else { no_turn() };
             let (c, s) = (x0 * turn, z0 * turn);
             let slope = turn * (z0 * (d[k + 1] - d[k]) + x0 * (2.0 * e[k]));
             if k > start {

@@ -143,7 +143,7 @@ fn a_combination_of_walks_gate_by_gate() {
     }
     let walk = |state: &mut StateVector, control: Option<usize>| {
         let controls: Vec<(usize, bool)> = control.into_iter().map(|bit| (bit, true)).collect();
-        state.dense(dilation.matrix(), &controls);
+        state.dense(dilation.columns(), &controls);
         state.negate(q, |k| k & 1 == 1 && control.is_none_or(|bit| k >> (bit - q) & 1 == 1));
     };
     walk(&mut state, None);
