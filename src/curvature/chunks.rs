@@ -7,6 +7,7 @@
 //! network; where it would repeat much work in every chunk (batch statistics) the network is left in one piece. The cut
 //! depends on the network and the batch alone, never on the number of threads.
 
+use super::lanes::GROUPS;
 use crate::autodiff::vjp;
 use crate::graph::{Lowered, NodeId, Op, Program, Schedule};
 use crate::tensor::index::{IndexMap, NOWHERE};
@@ -59,7 +60,7 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
             _ => between += each,
         }
     }
-    let count = (samples * (leaves + 3 * between)).div_ceil(ELEMENTS).min(samples);
+    let count = even((samples * (leaves + 3 * between)).div_ceil(ELEMENTS)).min(samples);
     if count < 2 {
         return whole();
     }
@@ -69,6 +70,11 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
         .collect();
     let repeated: f64 = cut.iter().map(|c| flops(&c.program, &c.gradients)).sum();
     if repeated > REPEATED * flops(p, gradients) { whole() } else { cut }
+}
+
+/// A number of chunks near this one that threads share evenly.
+fn even(count: usize) -> usize {
+    if count <= GROUPS { count.next_power_of_two() } else { (count + GROUPS / 2) / GROUPS * GROUPS }
 }
 
 /// Operations of the gradients.
