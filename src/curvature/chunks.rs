@@ -385,3 +385,13 @@ fn moved(from: &[u32], source: Range<usize>) -> IndexMap {
     // the indices were in range before they were moved together
     IndexMap::new(source.len(), from).unwrap_or_else(|| IndexMap::nowhere(source.len(), empty))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_of_chunks_are_even() {
+        for (count, want) in [(1, 1), (2, 2), (3, 4), (5, 8), (11, 8), (12, 16), (21, 24)] {
+            assert_eq!(super::even(count), want);
+        }
+    }
+}
