@@ -60,7 +60,7 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
             _ => between += each,
         }
     }
-    let count = even((samples * (leaves + 3 * between)).div_ceil(ELEMENTS)).min(samples);
+    let count = even((samples * (leaves + 3 * between)).div_ceil(ELEMENTS), samples);
     if count < 2 {
         return whole();
     }
@@ -72,9 +72,11 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
     if repeated > REPEATED * flops(p, gradients) { whole() } else { cut }
 }
 
-/// A number of chunks near this one that threads share evenly.
-fn even(count: usize) -> usize {
-    if count <= GROUPS { count.next_power_of_two() } else { (count + GROUPS / 2) / GROUPS * GROUPS }
+/// A number of chunks near this one that threads share evenly, without chunks of one and of two samples by turns.
+fn even(count: usize, samples: usize) -> usize {
+    let near = if count <= GROUPS { count.next_power_of_two() } else { (count + GROUPS / 2) / GROUPS * GROUPS };
+    let near = near.min(samples);
+    if near > GROUPS && near < samples && samples < 2 * near { GROUPS.max(samples / 2 / GROUPS * GROUPS) } else { near }
 }
 
 /// Operations of the gradients.
@@ -391,7 +393,8 @@ mod tests {
     #[test]
     fn numbers_of_chunks_are_even() {
         for (count, want) in [(1, 1), (2, 2), (3, 4), (5, 8), (11, 8), (12, 16), (21, 24)] {
-            assert_eq!(super::even(count), want);
+            assert_eq!(super::even(count, 500), want);
         }
+        assert_eq!([super::even(13, 24), super::even(16, 16), super::even(9, 12)], [8, 16, 8]);
     }
 }
