@@ -13,8 +13,9 @@
 //! | `planned` | plans that are kept from one snapshot to the next |
 //! | `lanes` | products and columns by blocks of tangents over threads |
 //! | `assembly` | structured assembly of Hessians: tangents seeded at pre-activations |
-//! | `checkpoint` | unfinished matrices on disk |
 //! | `columns`, `mirror` | assembly column by column, exactly symmetric |
+//! | `sweep`, `shared` | their tasks over threads, into one matrix |
+//! | `checkpoint` | unfinished matrices on disk |
 //! | `hessian`, `gauss_newton`, `empirical_fisher` | the three curvatures |
 //! | `sample_gradients` | the gradients of all samples in one pass |
 //! | `objective` | losses and gradients around a snapshot |
@@ -40,7 +41,9 @@ mod planned;
 pub mod prepared;
 pub mod pruning;
 mod sample_gradients;
+mod shared;
 pub mod spread;
+mod sweep;
 #[cfg(test)]
 mod tests;
 

@@ -60,6 +60,17 @@ impl Threads {
         self.pool.install(work)
     }
 
+    /// Runs `work` on the calling thread and on all workers but one at the same time, each claiming parts of it until none
+    /// is left. The caller takes part, so that a pool that sleeps need wake one thread less, and finds a free core for it.
+    pub fn each(&self, work: impl Fn() + Sync) {
+        self.pool.in_place_scope(|scope| {
+            for _ in 1..self.count {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    }
+
     /// Runs a short job on the calling thread and on workers that look out for it, and returns when it is done. The
     /// workers are started at the first call; a job inside a job is done by its caller alone.
     pub fn share(&self, job: &Job) {

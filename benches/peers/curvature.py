@@ -45,6 +45,9 @@ from curvature_peers import jax_work, torch_work
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 
+# seconds between two programs
+PAUSE = 0.25
+
 # name, network or fixture, batch, quantity, precisions, peers
 FULL = ["jax_chunked", "torch_chunked"]
 CASES = [
@@ -141,6 +144,8 @@ class Process:
 
     def once(self, count):
         """The mean of some repetitions."""
+        # threads of the program before may look out for work a while longer
+        time.sleep(PAUSE)
         before = self.used()
         self.child.stdin.write(f"{count}\n")
         self.child.stdin.flush()

@@ -24,42 +24,28 @@
 //! which pays where T is well below the fan-in: [`Assembly::plan`] counts both. All of it holds for weights used once
 //! in networks that keep samples apart ([`samples`] proves it). Every other pair of tensors is assembled column by
 //! column, seeded at the earlier of the two so that tangents reach as few values as possible; columns are also the
-//! oracle of the tests. Tasks are claimed one by one by the threads, and each computes the same numbers whoever runs it:
-//! the bits do not depend on the number of threads.
+//! oracle of the tests. Tasks are claimed one by one by the threads ([`sweep`](super::sweep)), and each computes the same
+//! numbers whoever runs it: the bits do not depend on the number of threads.
 
 mod pass;
 mod samples;
-mod shared;
 mod sites;
+mod stage;
 mod tiles;
 
 #[cfg(test)]
 mod tests;
 
 use super::block::Block;
-use super::checkpoint::{Ledger, Pause};
 use super::network::Network;
 use crate::autodiff::vjp;
-use crate::error::{Error, Result};
-use crate::graph::execute::{Leaves, Workspace};
 use crate::graph::schedule::needed;
 use crate::graph::{NodeId, Program};
-use crate::parallel::Threads;
-use crate::tensor::Real;
-use faer::MatMut;
-use pass::{Lanes, Pass};
-use shared::{Shared, Writer};
+use pass::Pass;
 use sites::Site;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use tiles::{Activations, Scratch, Target};
+pub(super) use stage::Tools;
+use std::sync::OnceLock;
 
-/// Buffers of one lane block stay below this many elements per thread.
-const ELEMENTS: usize = 6 << 20;
-/// Units evaluated together; fixed, so that results do not depend on the number of threads.
-const UNITS: usize = 4;
-/// A site is divided into at least so many tasks where it has the units.
-const TASKS: usize = 8;
 /// The lanes of one unit must fit into this many elements.
 const LARGEST: usize = 48 << 20;
 
@@ -223,152 +209,5 @@ impl Assembly {
                 (0..self.sites[l].fan_out).map(|a| self.unit_flops(l, a, lane)).sum::<u64>()
             })
             .sum()
-    }
-
-    /// Writes the entries of all covered pairs of `h`; `done` is told the operations planned for
-    /// what is finished. Returns the operations really done in products of matrices, zeros left out.
-    ///
-    /// # Errors
-    /// When an entry is not finite.
-    pub fn run<T: Real>(
-        &self,
-        leaves: &Leaves<f64>,
-        mut h: MatMut<'_, T>,
-        threads: &Threads,
-        ledger: &mut Ledger<'_>,
-        done: &(dyn Fn(u64) + Sync),
-    ) -> Result<u64> {
-        let spent = AtomicU64::new(0);
-        let pool = Mutex::default();
-        for l in (0..self.sites.len()).filter(|&l| self.seeded[l]) {
-            let lanes = Lanes::new(self, l, leaves, threads);
-            let site = &self.sites[l];
-            let each = site.positions * lanes.pass.schedule.lane_elements();
-            // many more tasks than threads, the last ones small
-            let units = (ELEMENTS / each.max(1)).min(site.fan_out / TASKS).clamp(1, UNITS);
-            let stage = Stage {
-                assembly: self,
-                l,
-                units,
-                x: Activations::new(lanes.primal(lanes.pass.x), site),
-                flops: lanes.pass.schedule.lane_flops(),
-                lanes,
-                done,
-                spent: &spent,
-                pool: &pool,
-            };
-            let mut told = 0;
-            ledger.stage(h.as_mut(), site.fan_out.div_ceil(units) as u64, &mut |h, from, pause| {
-                // what an earlier run did
-                (told..(from as usize * units).min(site.fan_out))
-                    .for_each(|a| done(self.unit_flops(l, a, stage.flops)));
-                told = site.fan_out;
-                let target = Shared::new(h).ok_or_else(|| {
-                    Error::usage(
-                        "curvature::layout",
-                        "the output",
-                        "its columns are not contiguous",
-                        "give a column-major matrix",
-                    )
-                })?;
-                stage.run(&target, threads, from as usize, pause).map(|tasks| tasks as u64)
-            })?;
-        }
-        Ok(spent.into_inner())
-    }
-}
-
-/// All pairs (l, m) with m not before l.
-struct Stage<'a, T> {
-    assembly: &'a Assembly,
-    l: usize,
-    /// Units of a task.
-    units: usize,
-    x: Activations<T>,
-    lanes: Lanes<'a, T>,
-    /// Operations of a lane.
-    flops: u64,
-    done: &'a (dyn Fn(u64) + Sync),
-    spent: &'a AtomicU64,
-    /// Buffers that no thread uses: new memory is slow, and two threads that ask for it wait for each other.
-    pool: &'a Mutex<Vec<(Workspace<T>, Scratch<T>)>>,
-}
-
-impl<T: Real> Stage<'_, T> {
-    /// Does tasks from number `from` on until there are no more or `pause` says so; how many are done then.
-    fn run(&self, target: &Shared<'_, T>, threads: &Threads, from: usize, pause: &Pause<'_>) -> Result<usize> {
-        let tasks = self.assembly.sites[self.l].fan_out.div_ceil(self.units);
-        let next = AtomicUsize::new(from);
-        let failure: Mutex<Option<Error>> = Mutex::new(None);
-        let work = || {
-            let positions = self.assembly.sites[self.l].positions;
-            let kept = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let (mut workspace, mut scratch) = kept.unwrap_or_default();
-            workspace.fit(&self.lanes.pass.schedule, self.units * positions);
-            let writer = target.writer();
-            loop {
-                let task = next.fetch_add(1, Ordering::Relaxed);
-                if task >= tasks {
-                    break;
-                }
-                if let Err(e) = self.task(&writer, task, &mut workspace, &mut scratch) {
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
-                }
-                let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-                if failed || pause() {
-                    break;
-                }
-            }
-            self.spent.fetch_add(std::mem::take(&mut scratch.flops), Ordering::Relaxed);
-            self.pool.lock().unwrap_or_else(PoisonError::into_inner).push((workspace, scratch));
-        };
-        threads.run(|| {
-            rayon::scope(|scope| {
-                for _ in 1..threads.count() {
-                    scope.spawn(|_| work());
-                }
-                work();
-            });
-        });
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(e) => Err(e),
-            None => Ok(next.into_inner().min(tasks)),
-        }
-    }
-
-    /// The lanes of some units and all their tiles.
-    fn task(
-        &self,
-        target: &Writer<'_, '_, T>,
-        task: usize,
-        workspace: &mut Workspace<T>,
-        scratch: &mut Scratch<T>,
-    ) -> Result<()> {
-        let (l, lanes, sites) = (self.l, &self.lanes, &self.assembly.sites);
-        let site = &sites[l];
-        let first = task * self.units;
-        let k = self.units.min(site.fan_out - first);
-        let place = |m: usize| Target { matrix: target, site: &sites[m] };
-        lanes.evaluate(workspace, first, k, site);
-        scratch.flops += (k * site.positions) as u64 * self.flops;
-        for unit in 0..k {
-            let a = first + unit;
-            scratch.forget();
-            for (m, out) in lanes.pass.outputs.iter().enumerate() {
-                let m = l + m;
-                let factors = tiles::Factors {
-                    s: out.s.map(|n| lanes.unit(workspace, n, k, unit)),
-                    j: out.j.map(|n| lanes.unit(workspace, n, k, unit)),
-                    x: lanes.primal(out.x),
-                    delta: out.delta.map(|n| lanes.primal(n)),
-                };
-                match factors.s {
-                    Some(s) if m == l && site.positions == 1 => tiles::diagonal(&place(l), a, &self.x, s, scratch)?,
-                    _ => tiles::off_diagonal(&place(l), &place(m), a, &self.x, &factors, scratch)?,
-                }
-            }
-            (self.done)(self.assembly.unit_flops(l, a, self.flops));
-        }
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! network; where it would repeat much work in every chunk (batch statistics) the network is left in one piece. The cut
 //! depends on the network and the batch alone, never on the number of threads.
 
+use super::lanes::GROUPS;
 use crate::autodiff::vjp;
 use crate::graph::{Lowered, NodeId, Op, Program, Schedule};
 use crate::tensor::index::{IndexMap, NOWHERE};
@@ -59,7 +60,7 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
             _ => between += each,
         }
     }
-    let count = (samples * (leaves + 3 * between)).div_ceil(ELEMENTS).min(samples);
+    let count = even((samples * (leaves + 3 * between)).div_ceil(ELEMENTS), samples);
     if count < 2 {
         return whole();
     }
@@ -69,6 +70,13 @@ pub(super) fn chunks(lowered: &Lowered, gradients: &[Option<NodeId>], inputs: &A
         .collect();
     let repeated: f64 = cut.iter().map(|c| flops(&c.program, &c.gradients)).sum();
     if repeated > REPEATED * flops(p, gradients) { whole() } else { cut }
+}
+
+/// A number of chunks near this one that threads share evenly, without chunks of one and of two samples by turns.
+fn even(count: usize, samples: usize) -> usize {
+    let near = if count <= GROUPS { count.next_power_of_two() } else { (count + GROUPS / 2) / GROUPS * GROUPS };
+    let near = near.min(samples);
+    if near > GROUPS && near < samples && samples < 2 * near { GROUPS.max(samples / 2 / GROUPS * GROUPS) } else { near }
 }
 
 /// Operations of the gradients.
@@ -378,4 +386,15 @@ fn moved(from: &[u32], source: Range<usize>) -> IndexMap {
     let empty = from.len();
     // the indices were in range before they were moved together
     IndexMap::new(source.len(), from).unwrap_or_else(|| IndexMap::nowhere(source.len(), empty))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_of_chunks_are_even() {
+        for (count, want) in [(1, 1), (2, 2), (3, 4), (5, 8), (11, 8), (12, 16), (21, 24)] {
+            assert_eq!(super::even(count, 500), want);
+        }
+        assert_eq!([super::even(13, 24), super::even(16, 16), super::even(9, 12)], [8, 16, 8]);
+    }
 }

@@ -1,12 +1,16 @@
 //! Operators whose products come from tangents of parameters, and their assembly column by column.
 
+mod stage;
+
+pub(super) use self::stage::Desks;
 use super::SymmetricOperator;
 use super::block::{Block, BlockTensor};
-use super::checkpoint::{Ledger, Pause};
+use super::checkpoint::Ledger;
 use super::chunks::Chunk;
 use super::lanes::{Linear, Part, Plan, Source};
 use super::mirror;
 use super::prepared::{Precision, Prepared};
+use super::sweep::sweep;
 use crate::autodiff::jvp;
 use crate::error::{Error, Result};
 use crate::graph::execute::Leaves;
@@ -16,9 +20,6 @@ use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-
-/// Blocks of lanes between two moments at which a long assembly may be saved.
-const SLAB: usize = 64;
 
 /// Appends the products with the tangents of some parameters: given (parameter, tangent) pairs and the parameters whose
 /// rows are wanted, the rows as nodes.
@@ -91,26 +92,25 @@ impl<'p> Columns<'p> {
         prepared.network.planned.map(block, (from, to), all)
     }
 
-    /// The same, evaluated.
-    fn map(&self, from: &[usize], to: &[usize]) -> Map {
+    /// What the pieces that were planned are evaluated at.
+    fn sources(&self, plans: Vec<Arc<Plan>>) -> Vec<Source> {
         let prepared = self.prepared;
         let inputs: Vec<_> = match self.products {
             Products::Gradients => prepared.network.chunks().iter().map(|chunk| chunk.inputs.clone()).collect(),
             Products::Of(_) => vec![prepared.leaves.inputs.clone()],
         };
         let leaves = |inputs| Leaves { params: prepared.leaves.params.clone(), inputs };
-        let sources = self.plans(from, to).into_iter().zip(inputs);
-        let sources = sources.map(|(plan, inputs)| Source { plan, leaves: leaves(inputs) }).collect();
-        match prepared.precision {
-            Precision::F64 => Map::F64(Linear::new(sources, prepared.threads)),
-            Precision::F32 => Map::F32(Linear::new(sources, prepared.threads)),
-        }
+        plans.into_iter().zip(inputs).map(|(plan, inputs)| Source { plan, leaves: leaves(inputs) }).collect()
     }
 
     fn whole(&self) -> &Map {
         self.whole.get_or_init(|| {
             let all: Vec<usize> = (0..self.block.tensors.len()).collect();
-            self.map(&all, &all)
+            let sources = self.sources(self.plans(&all, &all));
+            match self.prepared.precision {
+                Precision::F64 => Map::F64(Linear::new(sources, self.prepared.threads)),
+                Precision::F32 => Map::F32(Linear::new(sources, self.prepared.threads)),
+            }
         })
     }
 
@@ -148,7 +148,7 @@ impl<'p> Columns<'p> {
         }
     }
 
-    /// The whole matrix; see [`Columns::fill`].
+    /// The whole matrix; see [`Columns::stages`].
     pub fn to_dense(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Mat<f64>> {
         let mut h = Mat::<f64>::zeros(self.dim(), self.dim());
         // between two tensors the columns of the smaller one
@@ -161,78 +161,25 @@ impl<'p> Columns<'p> {
                 (0..self.block.tensors.len()).filter(|&q| seeded(p, q)).map(|q| self.block.tensors[q].size).sum();
             *entries = rows as u64;
         }
+        let done = |some: u64| progress(spent.fetch_add(some, Ordering::Relaxed) + some, total);
         let mut ledger = Ledger::open(None, h.as_mut());
-        self.fill(h.as_mut(), &seeded, &mut ledger, &|p, columns| {
-            let some = columns as u64 * entries[p];
-            progress(spent.fetch_add(some, Ordering::Relaxed) + some, total);
-        })?;
+        let desks = Desks::new();
+        let stages = self.stages(&seeded, &|p| entries[p], &desks);
+        sweep(stages, h.as_mut(), self.prepared.threads, &mut ledger, &done)?;
+        self.complete(h.as_mut(), &seeded);
         Ok(h)
     }
 
-    /// Writes the blocks of the pairs (p, q) of tensors (positions in the block) for which `seeded` is true: the columns
-    /// of p in the rows of q, and their mirror images; the diagonal block of a tensor is replaced by its symmetric part.
-    /// `seeded` must not be true for both (p, q) and (q, p) of two tensors. `done` is told (p, number of columns).
-    pub fn fill<U: Real>(
-        &self,
-        mut h: MatMut<'_, U>,
-        seeded: &dyn Fn(usize, usize) -> bool,
-        ledger: &mut Ledger<'_>,
-        done: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<()> {
+    /// What [`Columns::stages`] wrote, made symmetric: mirror images of the blocks between two tensors, and of the block
+    /// of a tensor with itself the symmetric part.
+    pub fn complete<U: Real>(&self, mut h: MatMut<'_, U>, seeded: &dyn Fn(usize, usize) -> bool) {
         let tensors = &self.block.tensors;
-        let maps: Vec<Vec<usize>> =
-            (0..tensors.len()).map(|p| (0..tensors.len()).filter(|&q| seeded(p, q)).collect()).collect();
-        for (p, to) in maps.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
-            let t = &tensors[p];
-            let mut map = None;
-            let mut told = 0;
-            ledger.stage(h.as_mut(), t.size as u64, &mut |mut h, from, pause| {
-                let from = from as usize;
-                if from > told {
-                    // what an earlier run did
-                    done(p, from - told);
-                }
-                let map = map.get_or_insert_with(|| self.map(&[p], to));
-                let columns = h.as_mut().subcols_mut(t.offset + from, t.size - from);
-                let finished = match map {
-                    Map::F64(map) => self.some(map, columns, from, pause, &|n| done(p, n)),
-                    Map::F32(map) => self.some(map, columns, from, pause, &|n| done(p, n)),
-                }?;
-                told = from + finished;
-                Ok(told as u64)
-            })?;
+        let pairs = (0..tensors.len()).flat_map(|p| (0..tensors.len()).map(move |q| (p, q)));
+        let pairs: Vec<(usize, usize)> = pairs.filter(|&(p, q)| seeded(p, q)).collect();
+        if pairs.is_empty() {
+            return;
         }
-        self.prepared.threads.run(|| {
-            for (p, to) in maps.iter().enumerate() {
-                for &q in to {
-                    complete(h.as_mut(), &tensors[p], &tensors[q]);
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Columns from number `from` on, slab by slab while `pause` may say so; how many are done then.
-    fn some<T: Real, U: Real>(
-        &self,
-        map: &Linear<T>,
-        mut columns: MatMut<'_, U>,
-        from: usize,
-        pause: &Pause<'_>,
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<usize> {
-        let slab = SLAB * map.lanes();
-        let mut at = 0;
-        while at < columns.ncols() {
-            let width = slab.min(columns.ncols() - at);
-            let fill = |i: usize, tangent: &mut [T]| unit(from + at + i, tangent);
-            map.each(columns.as_mut().subcols_mut(at, width), self.prepared.threads, &fill, done)?;
-            at += width;
-            if pause() {
-                break;
-            }
-        }
-        Ok(at)
+        self.prepared.threads.run(|| pairs.iter().for_each(|&(p, q)| complete(h.as_mut(), &tensors[p], &tensors[q])));
     }
 }
 
@@ -257,14 +204,6 @@ fn plan(
     let outputs =
         to.iter().zip(rows).map(|(&i, node)| Part { node, offset: tensors[i].offset, size: tensors[i].size }).collect();
     Plan::new(program, &inputs, outputs)
-}
-
-/// The i-th unit vector.
-fn unit<T: Real>(i: usize, tangent: &mut [T]) {
-    tangent.fill(T::ZERO);
-    if let Some(one) = tangent.get_mut(i) {
-        *one = T::ONE;
-    }
 }
 
 /// Copies the computed block (rows of q, columns of p) to its mirror image; averages where they are the same.

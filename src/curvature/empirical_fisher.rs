@@ -71,15 +71,10 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -
     let source = Source { plan: Plan::new(program, &inputs, outputs), leaves: prepared.leaves.clone() };
     let map = Linear::<T>::new(vec![source], prepared.threads);
     let mut factor = Mat::<f64>::zeros(block.len, count);
-    map.each(
-        factor.as_mut(),
-        prepared.threads,
-        &|sample, tangent| {
-            tangent.fill(T::ZERO);
-            tangent[sample] = T::ONE;
-        },
-        &|_| {},
-    )?;
+    map.each(factor.as_mut(), prepared.threads, &|sample, tangent| {
+        tangent.fill(T::ZERO);
+        tangent[sample] = T::ONE;
+    })?;
     Ok(factor)
 }
 

@@ -102,7 +102,7 @@ impl<'p> GaussNewton<'p> {
                 tangent[first + c] = T::of(roots[(first + c) * classes + row % classes]);
             }
         };
-        map.each(factor.as_mut(), prepared.threads, &fill, &|_| {})?;
+        map.each(factor.as_mut(), prepared.threads, &fill)?;
         Ok(factor)
     }
 }

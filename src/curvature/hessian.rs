@@ -1,12 +1,13 @@
 //! The exact Hessian of the loss over a block: forward over reverse.
 
 use super::SymmetricOperator;
-use super::assembly::{Assembly, PairPlan};
+use super::assembly::{Assembly, PairPlan, Tools};
 use super::block::Block;
 use super::checkpoint::{Checkpoint, Ledger};
-use super::columns::{Columns, Products};
+use super::columns::{Columns, Desks, Products};
 use super::prepared::{Precision, Prepared};
 use super::spread::Remote;
+use super::sweep::sweep;
 use crate::error::{Error, Result};
 use crate::tensor::Real;
 use faer::{Mat, MatMut, MatRef};
@@ -117,9 +118,12 @@ impl<'p> Hessian<'p> {
         let spent = AtomicU64::new(0);
         let done = |flops: u64| progress((spent.fetch_add(flops, Ordering::Relaxed) + flops).min(all), all);
         let mut ledger = Ledger::open(kept, out.as_mut());
-        let flops = assembly.run(&prepared.leaves, out.as_mut(), prepared.threads, &mut ledger, &done)?;
-        self.columns.fill(out, &seeded, &mut ledger, &|p, n| done(columns[p] * n as u64))?;
-        Ok(flops + by_columns)
+        let (tools, desks) = (Tools::new(), Desks::new());
+        let mut stages = assembly.stages(&prepared.leaves, &tools);
+        stages.extend(self.columns.stages(&seeded, &|p| columns[p], &desks));
+        sweep(stages, out.as_mut(), prepared.threads, &mut ledger, &done)?;
+        self.columns.complete(out, &seeded);
+        Ok(tools.spent() + by_columns)
     }
 
     /// How each pair of tensors will be assembled, with its floating-point operations and bytes.

@@ -7,6 +7,9 @@
 //! machine's registers, and a column's last bits on the block of columns that it is multiplied in.) Buffers are kept
 //! between calls, so that a loop of products allocates nothing.
 
+mod blocks;
+
+pub(super) use self::blocks::Desk;
 use super::prepared::finite;
 use crate::error::Result;
 use crate::graph::execute::Leaves;
@@ -16,13 +19,15 @@ use crate::parallel::{Job, Threads};
 use crate::tensor::Real;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Buffers of one worker should stay within this many elements, so that they live in its caches.
 const ELEMENTS: usize = 160 << 10;
 /// Most sums of pieces, which are added up at the end.
-const GROUPS: usize = 8;
+pub(super) const GROUPS: usize = 8;
 /// Lanes of a block, whole registers in either precision.
 const LANES: (usize, usize) = (8, MOST);
 /// Rows that a thread adds up at a time, and those that it brings into the caller's order.
@@ -71,7 +76,8 @@ pub(super) struct Linear<T> {
     outputs: Vec<Part>,
     lanes: usize,
     calls: Mutex<Vec<Call<T>>>,
-    workers: Mutex<Vec<Worker<T>>>,
+    /// Those that no block of columns uses.
+    seeds: Mutex<Vec<Seeds<T>>>,
 }
 
 impl Plan {
@@ -117,6 +123,8 @@ struct Shared<T> {
     sums: Vec<RwLock<Vec<Vec<T>>>>,
     /// The whole sums of [`ROWS`] rows of an output (its number, the first row), lane after lane.
     totals: Vec<(usize, usize, Mutex<Vec<f64>>)>,
+    /// The groups in the order in which they are claimed, the largest first.
+    order: Vec<usize>,
     adding: AtomicBool,
     /// The group, or the rows, to be done next.
     next: AtomicUsize,
@@ -135,17 +143,19 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Call<T> {
     }
 }
 
-/// The buffers of a thread that multiplies blocks on its own.
-#[derive(Debug)]
-struct Worker<T> {
-    seeds: Seeds<T>,
-    buffers: Buffers<T>,
-    sums: Vec<Vec<T>>,
-    lanes: Vec<Vec<T>>,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Columns that are evaluated together.
+fn lanes_of<'a>(pieces: impl Iterator<Item = &'a Schedule>) -> usize {
+    let largest = pieces.map(Schedule::lane_elements).max().unwrap_or(0);
+    if LANES.1 * largest > ELEMENTS { LANES.0 } else { LANES.1 }
+}
+
+/// The pieces of a group.
+fn members(group: usize, groups: usize, pieces: usize) -> Range<usize> {
+    group * pieces / groups..(group + 1) * pieces / groups
 }
 
 /// Makes every sum zero, for `lanes` lanes.
@@ -170,12 +180,10 @@ impl<T: Real> Shared<T> {
         let kept = lock(&self.buffers).pop();
         let mut buffers = kept.unwrap_or_default();
         let (groups, count) = (self.sums.len(), self.pieces.len());
-        loop {
-            let group = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(sums) = self.sums.get(group) else { break };
-            let mut sums = sums.write().unwrap_or_else(PoisonError::into_inner);
+        while let Some(&group) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let mut sums = self.sums[group].write().unwrap_or_else(PoisonError::into_inner);
             clear(&mut sums, &self.outputs, seeds.lanes());
-            for piece in &self.pieces[group * count / groups..(group + 1) * count / groups] {
+            for piece in &self.pieces[members(group, groups, count)] {
                 buffers.run(&piece.evaluated, &seeds, &mut sums, &piece.plan.wanted);
             }
         }
@@ -213,11 +221,16 @@ impl<T: Real> Call<T> {
         let mut seeds = Seeds::new();
         map.pieces.iter().for_each(|p| seeds.include(p.schedule()));
         let rows = |(n, part): (usize, &Part)| (0..part.size).step_by(ROWS).map(move |at| (n, at, Mutex::default()));
+        let (groups, count) = (GROUPS.min(map.pieces.len()), map.pieces.len());
+        let work = |group: usize| map.pieces[members(group, groups, count)].iter().map(|p| p.plan.flops()).sum::<u64>();
+        let mut order: Vec<usize> = (0..groups).collect();
+        order.sort_by_key(|&group| Reverse(work(group)));
         let shared = Arc::new(Shared {
             pieces: map.pieces.clone(),
             outputs: map.outputs.clone(),
             seeds: RwLock::new(seeds),
-            sums: (0..GROUPS.min(map.pieces.len())).map(|_| RwLock::default()).collect(),
+            sums: (0..groups).map(|_| RwLock::default()).collect(),
+            order,
             totals: map.outputs.iter().enumerate().flat_map(rows).collect(),
             adding: AtomicBool::new(false),
             next: AtomicUsize::new(0),
@@ -261,19 +274,21 @@ impl<T: Real> Call<T> {
 }
 
 impl<T: Real> Linear<T> {
-    /// Plans the map and evaluates what does not depend on tangents.
+    /// Evaluates what does not depend on tangents.
     pub fn new(sources: Vec<Source>, threads: &Threads) -> Self {
         let par = if sources.len() == 1 { threads.faer() } else { Par::Seq };
-        let outputs = sources.first().map_or(Vec::new(), |s| s.plan.outputs.clone());
-        let pieces: Vec<Piece<T>> = threads.run(|| sources.into_par_iter().map(|s| Piece::new(s, par)).collect());
-        let largest = pieces.iter().map(|p| p.schedule().lane_elements()).max().unwrap_or(0);
-        let lanes = if LANES.1 * largest > ELEMENTS { LANES.0 } else { LANES.1 };
-        Linear { pieces: Arc::new(pieces), outputs, lanes, calls: Mutex::default(), workers: Mutex::default() }
+        Self::of(threads.run(|| sources.into_par_iter().map(|s| Piece::new(s, par)).collect()))
     }
 
-    /// Columns that are evaluated together.
-    pub fn lanes(&self) -> usize {
-        self.lanes
+    /// The same by the calling thread alone.
+    pub fn alone(sources: Vec<Source>) -> Self {
+        Self::of(sources.into_iter().map(|s| Piece::new(s, Par::Seq)).collect())
+    }
+
+    fn of(pieces: Vec<Piece<T>>) -> Self {
+        let outputs = pieces.first().map_or(Vec::new(), |p| p.plan.outputs.clone());
+        let lanes = lanes_of(pieces.iter().map(Piece::schedule));
+        Linear { pieces: Arc::new(pieces), outputs, lanes, calls: Mutex::default(), seeds: Mutex::default() }
     }
 
     /// Floating-point operations of one product.
@@ -315,64 +330,5 @@ impl<T: Real> Linear<T> {
             }
         }
         Ok(())
-    }
-
-    /// One product for each column of `out`, of which the rows of the outputs are written: `fill` writes the tangent
-    /// (the only input) of column i; `done` is told the number of columns of each finished block.
-    pub fn each<U: Real>(
-        &self,
-        mut out: MatMut<'_, U>,
-        threads: &Threads,
-        fill: &(dyn Fn(usize, &mut [T]) + Sync),
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<()> {
-        let lanes = self.lanes;
-        let Some(&(slot, input)) = self.pieces.first().and_then(|p| p.plan.inputs.first()) else {
-            // nothing depends on the tangent
-            self.outputs.iter().for_each(|part| out.as_mut().subrows_mut(part.offset, part.size).fill(U::ZERO));
-            return Ok(());
-        };
-        if input.size == 0 {
-            return Ok(());
-        }
-        let block = |(at, mut out): (usize, MatMut<'_, U>)| -> Result<()> {
-            let k = out.ncols();
-            let first = at * lanes;
-            // the last block may be mostly empty
-            let lanes = if k <= LANES.0 { LANES.0 } else { lanes };
-            let kept = lock(&self.workers).pop();
-            let mut worker = kept.unwrap_or_else(|| self.worker());
-            let Worker { seeds, buffers, sums, lanes: tangents } = &mut worker;
-            tangents.resize_with(lanes, Vec::new);
-            for (lane, tangent) in tangents.iter_mut().enumerate().take(k) {
-                tangent.resize(input.size, T::ZERO);
-                fill(first + lane, tangent);
-            }
-            seeds.set_lanes(lanes);
-            seeds.set(slot, input.size, |l| (l < k).then(|| tangents[l].iter().copied()));
-            clear(sums, &self.outputs, lanes);
-            for piece in self.pieces.iter() {
-                buffers.run(&piece.evaluated, seeds, sums, &piece.plan.wanted);
-            }
-            for (part, sums) in self.outputs.iter().zip(&*sums) {
-                finite("product with the curvature matrix", sums)?;
-                for l in 0..k {
-                    let column = out.as_mut().col_mut(l).subrows_mut(part.offset, part.size);
-                    for (c, v) in column.iter_mut().zip(sums.iter().skip(l).step_by(lanes)) {
-                        *c = U::of(v.wide());
-                    }
-                }
-            }
-            done(k);
-            lock(&self.workers).push(worker);
-            Ok(())
-        };
-        threads.run(|| out.par_col_chunks_mut(lanes).enumerate().map(block).collect::<Result<Vec<()>>>()).map(|_| ())
-    }
-
-    fn worker(&self) -> Worker<T> {
-        let mut seeds = Seeds::new();
-        self.pieces.iter().for_each(|p| seeds.include(p.schedule()));
-        Worker { seeds, buffers: Buffers::new(), sums: Vec::new(), lanes: Vec::new() }
     }
 }

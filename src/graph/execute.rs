@@ -6,10 +6,11 @@ use crate::tensor::matmul::{Gemm, batched, gemm};
 use crate::tensor::strides::Loops;
 use crate::tensor::{Real, elementwise, index, layout, reduce, softmax};
 use faer::Par;
+use std::any::Any;
 use std::sync::Arc;
 
 /// Parameters and batch of a run, in the scalar of the program.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Leaves<T> {
     /// Parameter tensors, in the program's order.
     pub params: Vec<Vec<T>>,
@@ -18,7 +19,7 @@ pub struct Leaves<T> {
 }
 
 /// The values of the nodes without lanes, for one set of parameters.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Primal<T> {
     leaves: Leaves<T>,
     constants: Vec<Vec<T>>,
@@ -41,16 +42,30 @@ impl<T: Real> Primal<T> {
         Primal { leaves, constants, slots, scratch: Vec::new() }
     }
 
-    /// The same values rounded to another scalar, for a lane pass in it.
-    pub fn rounded<U: Real>(&self) -> Primal<U> {
-        let round = |x: &Vec<T>| x.iter().map(|v| U::of(v.wide())).collect::<Vec<U>>();
+    /// What the lane pass and the outputs of the schedule read, rounded to another scalar; all as it is where that is the
+    /// same.
+    pub fn rounded<U: Real>(self, schedule: &Schedule) -> Primal<U> {
+        let mut own = Some(self);
+        let same = (&mut own as &mut dyn Any).downcast_mut::<Option<Primal<U>>>().and_then(Option::take);
+        same.or_else(|| own.map(|own| own.round(schedule))).unwrap_or_default()
+    }
+
+    fn round<U: Real>(&self, schedule: &Schedule) -> Primal<U> {
+        let read = schedule.read();
+        let round = |place: fn(usize) -> Place, all: &[Vec<T>]| -> Vec<Vec<U>> {
+            let one = |(n, x): (usize, &Vec<T>)| match read.contains(&place(n)) {
+                true => x.iter().map(|v| U::of(v.wide())).collect(),
+                false => Vec::new(),
+            };
+            all.iter().enumerate().map(one).collect()
+        };
         Primal {
             leaves: Leaves {
-                params: self.leaves.params.iter().map(round).collect(),
-                inputs: Arc::new(self.leaves.inputs.iter().map(round).collect()),
+                params: round(Place::Param, &self.leaves.params),
+                inputs: Arc::new(round(Place::Input, &self.leaves.inputs)),
             },
-            constants: self.constants.iter().map(round).collect(),
-            slots: self.slots.iter().map(round).collect(),
+            constants: round(Place::Constant, &self.constants),
+            slots: round(Place::Primal, &self.slots),
             scratch: Vec::new(),
         }
     }

@@ -15,10 +15,11 @@ use super::operator::{Cmp, Func, Op};
 use super::program::{MapId, NodeId, Program};
 use crate::tensor::matmul::Gemm;
 use crate::tensor::strides::{Loops, broadcast, row_major, size};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Where a value lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Param(usize),
     Input(usize),
@@ -132,6 +133,12 @@ impl Schedule {
 
     pub(crate) fn output(&self, n: usize) -> Operand {
         self.outputs[n]
+    }
+
+    /// Places that the lane pass and the caller read.
+    pub(crate) fn read(&self) -> HashSet<Place> {
+        let steps = self.lanes.iter().flat_map(|step| step.args.iter().chain([&step.mask]).flatten());
+        steps.chain(&self.outputs).map(|operand| operand.place).collect()
     }
 
     /// Floating-point operations of the primal pass (see [`flops`]).

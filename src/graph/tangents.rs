@@ -40,7 +40,7 @@ impl<T: Real> Evaluated<T> {
     pub fn new(schedule: Arc<Schedule>, leaves: Leaves<f64>, par: Par) -> Self {
         let mut primal = Primal::<f64>::new(&schedule, leaves);
         primal.run(&schedule, par);
-        let primal = primal.rounded();
+        let primal = primal.rounded(&schedule);
         let of = |step: &Step| match (&step.work, step.mask) {
             (Work::MatMul { gemm, .. }, Some(mask)) => {
                 let (rows, units) = if gemm.ta { (gemm.k, gemm.m) } else { (gemm.m, gemm.n) };

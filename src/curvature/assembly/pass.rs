@@ -5,7 +5,6 @@ use super::sites::Site;
 use crate::autodiff::jvp;
 use crate::graph::execute::{Leaves, Primal, Workspace};
 use crate::graph::{NodeId, Op, Schedule};
-use crate::parallel::Threads;
 use crate::tensor::Real;
 use faer::Par;
 use std::sync::Arc;
@@ -79,11 +78,11 @@ pub(super) struct Lanes<'a, T> {
 }
 
 impl<'a, T: Real> Lanes<'a, T> {
-    pub fn new(assembly: &'a Assembly, l: usize, leaves: &Leaves<f64>, threads: &Threads) -> Self {
+    pub fn new(assembly: &'a Assembly, l: usize, leaves: &Leaves<f64>) -> Self {
         let pass = assembly.pass(l);
         let mut values = Primal::<f64>::new(&pass.schedule, leaves.clone());
-        threads.run(|| values.run(&pass.schedule, threads.faer()));
-        let values = values.rounded();
+        values.run(&pass.schedule, Par::Seq);
+        let values = values.rounded(&pass.schedule);
         Lanes { pass, values, positions: assembly.sites[l].positions }
     }
 

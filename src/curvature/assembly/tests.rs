@@ -1,7 +1,8 @@
 //! Seeding at outputs wherever it is possible, whatever it costs, against columns.
 
-use super::Assembly;
+use super::{Assembly, Tools};
 use crate::curvature::checkpoint::Ledger;
+use crate::curvature::sweep::sweep;
 use crate::curvature::tests::built;
 use crate::curvature::{Block, Precision, Prepared};
 use crate::parallel::Threads;
@@ -21,7 +22,8 @@ fn error(name: &str, source: &str, batch: usize, threads: usize, weights: bool) 
     let n = block.len;
     let mut h = Mat::<f64>::zeros(n, n);
     let mut ledger = Ledger::open(None, h.as_mut());
-    assembly.run(&prepared.leaves, h.as_mut(), &threads, &mut ledger, &|_| {}).unwrap();
+    let tools = Tools::new();
+    sweep(assembly.stages(&prepared.leaves, &tools), h.as_mut(), &threads, &mut ledger, &|_| {}).unwrap();
     let oracle = prepared.hessian(&block).to_dense_by_columns().unwrap();
     let (mut worst, mut top, mut covered) = (0.0f64, 0.0f64, 0);
     for (p, left) in block.tensors.iter().enumerate() {

@@ -3,9 +3,9 @@
 //! Every tile is computed once by one thread with sequential kernels and written to all its places at once.
 #![allow(unsafe_code)]
 
-use super::shared::Writer;
 use super::sites::{Run, Site};
 use crate::curvature::prepared::finite;
+use crate::curvature::shared::Writer;
 use crate::error::Result;
 use crate::graph::execute::room;
 use crate::tensor::Real;

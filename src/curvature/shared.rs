@@ -59,10 +59,12 @@ impl<T: Real> Writer<'_, '_, T> {
     /// Writes `values` into rows `row ..` of column `column`; a run outside the matrix is a programming error.
     ///
     /// # Safety
-    /// While any thread is in this call no other thread may write any of the same entries. The assembly gives every
-    /// unordered pair of units {(l, a), (m, b)} to one task, and the task of a pair writes only entries whose row
-    /// belongs to one of the two units and whose column belongs to the other: entries of different pairs differ in the
-    /// unit of their row or of their column, so no entry has two writers.
+    /// While any thread is in this call no other thread may write any of the same entries. Every unordered pair of tensors
+    /// is assembled in one way. By outputs: every unordered pair of units {(l, a), (m, b)} is given to one task, which
+    /// writes only entries whose row belongs to one of the two units and whose column belongs to the other: entries of
+    /// different pairs differ in the unit of their row or of their column. By columns: a column of the tensor where the
+    /// pair is seeded is given to one task, which writes its entries in the rows of the other tensor. So no entry has two
+    /// writers.
     pub unsafe fn write(&self, column: usize, row: usize, values: &[T]) {
         let m = self.0;
         assert!(column < m.columns && row <= m.rows && values.len() <= m.rows - row);
