@@ -7,8 +7,8 @@ pub fn coefficients(degree: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
     let plan = Fft::new(2 * degree + 2);
     let half = plan.size() / 2;
     let mut values = vec![0.0; plan.size()];
-    for j in 0..=half {
-        values[j] = value(plan.root(j).0);
+    for (j, x) in values[..=half].iter_mut().enumerate() {
+        *x = value(plan.root(j).0);
     }
     from_values(&plan, degree, values)
 }

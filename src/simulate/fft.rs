@@ -96,15 +96,11 @@ impl Fft {
         let inputs = ar.iter().zip(ai).zip(br.iter().zip(bi)).zip(cr.iter().zip(ci).zip(dr.iter().zip(di)));
         for (p, ((or, oi), ((a, b), (c, d)))) in outputs.zip(inputs).enumerate() {
             let w = self.twiddles(p * step);
-            let mut out = [[[0.0; STRIDE]; 2]; 4];
             for q in 0..STRIDE {
                 let turned = butterfly(w, [(a.0[q], a.1[q]), (b.0[q], b.1[q]), (c.0[q], c.1[q]), (d.0[q], d.1[q])]);
-                for k in 0..4 {
-                    (out[k][0][q], out[k][1][q]) = turned[k];
+                for ((re, im), turned) in or.iter_mut().zip(oi.iter_mut()).zip(turned) {
+                    (re[q], im[q]) = turned;
                 }
-            }
-            for k in 0..4 {
-                (or[k], oi[k]) = (out[k][0], out[k][1]);
             }
         }
     }

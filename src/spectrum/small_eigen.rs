@@ -259,9 +259,9 @@ fn norms<const W: usize>(a: &[Column<W>], values: &[f64], vectors: &[Column<W>])
     let mut out = Norms::default();
     let absolute = |x: &Column<W>| {
         let mut s = [0.0; 8];
-        for w in 0..W {
+        for x in x {
             for l in 0..8 {
-                s[l] += x[w][l].abs();
+                s[l] += x[l].abs();
             }
         }
         sum(s)
