@@ -1,5 +1,6 @@
 //! The thread pool and the ranks, made once by the program and handed down.
 
+mod placement;
 pub mod ranks;
 mod team;
 

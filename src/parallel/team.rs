@@ -5,6 +5,7 @@
 //! them awake; and the caller never waits for a worker that has not begun: it takes part, and takes the job back when
 //! it finds nothing left to do.
 
+use super::placement::Place;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ pub type Job = Arc<dyn Fn() + Send + Sync>;
 #[derive(Debug)]
 pub(super) struct Team {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<(JoinHandle<()>, Arc<Place>)>,
     /// Held while a job runs.
     busy: Mutex<()>,
 }
@@ -53,8 +54,10 @@ impl Team {
     pub fn new(count: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let worker = |n: usize| {
-            let shared = shared.clone();
-            std::thread::Builder::new().name(format!("product-{n}")).spawn(move || shared.work()).ok()
+            let (shared, place) = (shared.clone(), Arc::new(Place::default()));
+            let own = place.clone();
+            let thread = std::thread::Builder::new().name(format!("product-{n}"));
+            thread.spawn(move || shared.work(&own)).ok().map(|thread| (thread, place))
         };
         let workers = (1..=count).filter_map(worker).collect();
         Team { shared, workers, busy: Mutex::new(()) }
@@ -67,7 +70,10 @@ impl Team {
         let shared = &self.shared;
         *lock(&shared.job) = Some(job.clone());
         shared.jobs.fetch_add(1, Ordering::Release);
-        self.workers.iter().for_each(|w| w.thread().unpark());
+        for (worker, place) in &self.workers {
+            place.call();
+            worker.thread().unpark();
+        }
         let own = catch_unwind(AssertUnwindSafe(|| job()));
         // who has not begun need not begin
         *lock(&shared.job) = None;
@@ -85,7 +91,7 @@ impl Team {
 }
 
 impl Shared {
-    fn work(&self) {
+    fn work(&self, place: &Place) {
         let mut seen = 0;
         loop {
             let start = Instant::now();
@@ -101,8 +107,10 @@ impl Shared {
                 }
                 turns += 1;
                 if turns.is_multiple_of(64) && start.elapsed() > AWAKE {
+                    place.sleeps();
                     // wakes at once if a job came since
                     std::thread::park();
+                    place.wakes();
                 } else {
                     std::hint::spin_loop();
                 }
@@ -128,7 +136,7 @@ impl Shared {
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        for worker in self.workers.drain(..) {
+        for (worker, _) in self.workers.drain(..) {
             worker.thread().unpark();
             // a worker's panic was handed to the caller of its job
             let _ = worker.join();
