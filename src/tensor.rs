@@ -8,16 +8,18 @@
 //! |---|---|
 //! | `real` | the scalar trait |
 //! | `strides` | extents, strides and collapsed loops over broadcast operands |
-//! | `elementwise` | maps with one, two and three operands |
-//! | `reduce` | sums over axes |
+//! | `arithmetic` | sums, differences, products of arrays, and sums over axes, in registers |
+//! | `elementwise` | maps, comparisons, choices |
+//! | `reduce` | sums over axes, from zero |
 //! | `softmax` | softmax, log-sum-exp, cross-entropy rows, argmax masks |
 //! | `layout` | axis permutations |
 //! | `index` | gather and scatter-add by a constant index map |
 //! | `matmul` | batched products by faer |
 //! | `panels` | sums of outer products of chosen rows, packed once, triangles alone where they are enough |
 //! | `skinny` | products a few registers wide, without packing, zeros skipped |
-//! | `simd` | the registers that `skinny` is written in |
+//! | `simd` | the registers that `arithmetic`, `skinny` and `panels` are written in |
 
+pub mod arithmetic;
 pub mod elementwise;
 pub mod index;
 pub mod layout;

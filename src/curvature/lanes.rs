@@ -24,12 +24,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// Buffers of one worker should stay within this many elements, so that they live in its caches.
-const ELEMENTS: usize = 160 << 10;
+/// Buffers of one worker should stay within this many bytes: past its own caches, but not past those that it shares.
+const BYTES: usize = 4 << 20;
 /// Most sums of pieces, which are added up at the end.
 pub(super) const GROUPS: usize = 8;
-/// Lanes of a block, whole registers in either precision.
-const LANES: (usize, usize) = (8, MOST);
+/// Lanes of a block, whole registers in either precision, at most two of 64 bytes.
+const LANES: [usize; 3] = [8, 16, MOST];
+const WIDEST: usize = 128;
 /// Rows that a thread adds up at a time, and those that it brings into the caller's order.
 const ROWS: usize = 1024;
 const TILE: usize = 64;
@@ -147,10 +148,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Columns that are evaluated together.
-fn lanes_of<'a>(pieces: impl Iterator<Item = &'a Schedule>) -> usize {
+/// Columns, of scalars of so many bytes, that are evaluated together.
+fn lanes_of<'a>(pieces: impl Iterator<Item = &'a Schedule>, bytes: usize) -> usize {
     let largest = pieces.map(Schedule::lane_elements).max().unwrap_or(0);
-    if LANES.1 * largest > ELEMENTS { LANES.0 } else { LANES.1 }
+    let fits = |k: usize| k * bytes <= WIDEST && k * bytes * largest <= BYTES;
+    LANES.into_iter().rev().find(|&k| fits(k)).unwrap_or(LANES[0])
+}
+
+/// The fewest lanes, not more than `most`, that hold so many columns.
+fn lanes_for(columns: usize, most: usize) -> usize {
+    LANES.into_iter().find(|&k| k >= columns).map_or(most, |k| k.min(most))
 }
 
 /// The pieces of a group.
@@ -287,7 +294,7 @@ impl<T: Real> Linear<T> {
 
     fn of(pieces: Vec<Piece<T>>) -> Self {
         let outputs = pieces.first().map_or(Vec::new(), |p| p.plan.outputs.clone());
-        let lanes = lanes_of(pieces.iter().map(Piece::schedule));
+        let lanes = lanes_of(pieces.iter().map(Piece::schedule), size_of::<T>());
         Linear { pieces: Arc::new(pieces), outputs, lanes, calls: Mutex::default(), seeds: Mutex::default() }
     }
 
@@ -311,8 +318,9 @@ impl<T: Real> Linear<T> {
             // blocks that are mostly empty cost more than their columns one by one
             let lanes = match rest {
                 ..5 => 1,
-                5..12 => LANES.0,
-                _ => LANES.1,
+                5..12 => LANES[0],
+                12..24 => LANES[1],
+                _ => WIDEST / size_of::<T>(),
             };
             let used = lanes.min(rest);
             call.run(lanes, x.subcols(first, used), y.as_mut().subcols_mut(first, used), threads);

@@ -32,6 +32,16 @@ pub enum Precision {
     F32,
 }
 
+impl Precision {
+    /// Bytes of a tangent's scalar.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Precision::F64 => size_of::<f64>(),
+            Precision::F32 => size_of::<f32>(),
+        }
+    }
+}
+
 /// Values whose sign decides a derivative, and how many of them lie so near 0 that single precision may decide wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kinks {

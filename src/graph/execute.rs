@@ -2,6 +2,7 @@
 
 use super::operator::{Cmp, Func, Op};
 use super::schedule::{Binary, Operand, Place, Schedule, Step, Work};
+use crate::tensor::arithmetic::{self, Operation};
 use crate::tensor::matmul::{Gemm, batched, gemm};
 use crate::tensor::strides::Loops;
 use crate::tensor::{Real, elementwise, index, layout, reduce, softmax};
@@ -193,17 +194,14 @@ pub(super) fn call<T: Real>(
     match &step.work {
         Work::Copy => out.copy_from_slice(a),
         Work::Map(f) => map(out, a, *f),
-        Work::Scale(c) => {
-            let c = T::of(*c);
-            elementwise::unary(out, a, |x| c * x);
-        }
+        Work::Scale(c) => arithmetic::scale(out, a, T::of(*c)),
         Work::Shift(c) => {
             let c = T::of(*c);
             elementwise::unary(out, a, |x| x + c);
         }
         Work::Binary(op, loops) => binary(out, a, b, &loops.under(k, [lane(0), lane(1)]), *op),
         Work::MulAdd(loops) => {
-            elementwise::mul_add(out, a, b, c, &loops.under(k, [lane(0), lane(1), lane(2)]));
+            arithmetic::mul_add(out, a, b, c, &loops.under(k, [lane(0), lane(1), lane(2)]));
         }
         Work::Select(loops) => elementwise::select(out, a, b, c, &loops.under(k, [lane(0), lane(1), lane(2)])),
         Work::Expand(loops) => elementwise::expand(out, a, &loops.under(k, [lane(0)])),
@@ -267,9 +265,9 @@ fn map<T: Real>(out: &mut [T], a: &[T], f: Func) {
 pub(super) fn binary<T: Real>(out: &mut [T], a: &[T], b: &[T], loops: &Loops<2>, op: Binary) {
     let mask = |yes: bool| if yes { T::ONE } else { T::ZERO };
     match op {
-        Binary::Add => elementwise::binary(out, a, b, loops, |x, y| x + y),
-        Binary::Sub => elementwise::binary(out, a, b, loops, |x, y| x - y),
-        Binary::Mul => elementwise::binary(out, a, b, loops, |x, y| x * y),
+        Binary::Add => arithmetic::binary(out, a, b, loops, Operation::Add),
+        Binary::Sub => arithmetic::binary(out, a, b, loops, Operation::Sub),
+        Binary::Mul => arithmetic::binary(out, a, b, loops, Operation::Mul),
         Binary::Compare(Cmp::Greater) => elementwise::binary(out, a, b, loops, |x, y| mask(x > y)),
         Binary::Compare(Cmp::GreaterOrEqual) => elementwise::binary(out, a, b, loops, |x, y| mask(x >= y)),
         Binary::Compare(Cmp::Equal) => elementwise::binary(out, a, b, loops, |x, y| mask(x == y)),

@@ -15,7 +15,7 @@ use super::operator::Cmp;
 use super::schedule::{Binary, Operand, Place, Schedule, Step, Work};
 use crate::tensor::matmul::Gemm;
 use crate::tensor::skinny::Live;
-use crate::tensor::{Real, elementwise, layout, reduce};
+use crate::tensor::{Real, arithmetic, elementwise, layout, reduce};
 use faer::Par;
 use std::sync::Arc;
 
@@ -126,15 +126,12 @@ impl<T: Real> Lanes<'_, T> {
         let (k, step) = (self.k, self.step);
         let (la, lb, lc) = (self.laned(0), self.laned(1), self.laned(2));
         match &step.work {
-            Work::Scale(c) => {
-                let c = T::of(*c);
-                elementwise::unary(out, a, |x| c * x);
-            }
+            Work::Scale(c) => arithmetic::scale(out, a, T::of(*c)),
             Work::Binary(op, loops) => {
                 let fast = k > 1 && la != lb && self.whole(0) && self.whole(1);
                 match op {
-                    Binary::Mul if fast && lb => elementwise::binary_lanes(out, a, b, k, |x, y| x * y),
-                    Binary::Mul if fast => elementwise::binary_lanes(out, b, a, k, |x, y| x * y),
+                    Binary::Mul if fast && lb => arithmetic::mul_lanes(out, a, b, k),
+                    Binary::Mul if fast => arithmetic::mul_lanes(out, b, a, k),
                     Binary::Compare(Cmp::Equal | Cmp::Greater | Cmp::GreaterOrEqual)
                     | Binary::Add
                     | Binary::Sub
@@ -145,20 +142,20 @@ impl<T: Real> Lanes<'_, T> {
                 let fast = k > 1 && la != lb && lc && (0..3).all(|i| self.whole(i));
                 if fast {
                     let (x, y) = if lb { (a, b) } else { (b, a) };
-                    elementwise::mul_add_lanes(out, x, y, c, k);
+                    arithmetic::mul_add_lanes(out, x, y, c, k);
                 } else {
-                    elementwise::mul_add(out, a, b, c, &loops.over(k, [la, lb, lc]));
+                    arithmetic::mul_add(out, a, b, c, &loops.over(k, [la, lb, lc]));
                 }
             }
             Work::Select(loops) => elementwise::select(out, a, b, c, &loops.over(k, [la, lb, lc])),
             Work::Expand(loops) => elementwise::expand(out, a, &loops.over(k, [la])),
-            Work::Sum(loops) if step.add => reduce::add_axes(out, a, &loops.over(k, [true, true])),
+            Work::Sum(loops) if step.add => arithmetic::add_axes(out, a, &loops.over(k, [true, true])),
             Work::Sum(loops) => reduce::sum_axes(out, a, &loops.over(k, [true, true])),
             Work::Permute(loops) => layout::permute(out, a, &loops.over(k, [true, true])),
             Work::Transpose { batch, rows, cols } => layout::transpose_lanes(out, a, *batch, *rows, *cols, k),
             Work::Gather(map) => self.schedule.program.map(*map).gather_lanes(out, a, k),
             Work::Scatter(map) => self.schedule.program.map(*map).scatter_lanes(out, a, k),
-            Work::Copy if la => elementwise::accumulate(out, a),
+            Work::Copy if la => arithmetic::accumulate(out, a),
             Work::Copy => {
                 for (out, &x) in out.chunks_exact_mut(k).zip(a) {
                     out.iter_mut().for_each(|o| *o += x);

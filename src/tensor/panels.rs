@@ -281,7 +281,7 @@ fn tile<T: Real, S: Simd, const M: usize, const N: usize>(s: S, left: [&[T]; M],
     let zero = T::splat(s, T::ZERO);
     let mut sums = [[zero; M]; N];
     let rows = left[0].len() / T::width::<S>();
-    let left: [&[T::Register<S>]; M] = std::array::from_fn(|m| &T::registers::<S>(left[m])[..rows]);
+    let left: [&[T::Register<S>]; M] = std::array::from_fn(|m| &T::split::<S>(left[m]).0[..rows]);
     for (k, b) in right.chunks(T::width::<S>()).take(rows).enumerate() {
         let mut a = [zero; M];
         for m in 0..M {
@@ -297,7 +297,7 @@ fn tile<T: Real, S: Simd, const M: usize, const N: usize>(s: S, left: [&[T]; M],
     }
     let sign = T::splat(s, if to.negative { -T::ONE } else { T::ONE });
     for (sums, column) in sums.iter().zip(to.out.chunks_mut(to.distance)) {
-        let column = &mut T::registers_mut::<S>(column)[..M];
+        let column = &mut T::split_mut::<S>(column).0[..M];
         for m in 0..M {
             column[m] = T::fused(s, sums[m], sign, if to.add { column[m] } else { zero });
         }

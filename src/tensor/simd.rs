@@ -1,6 +1,24 @@
 //! The vector registers of the machine, for kernels that are written once for both scalars and every instruction set.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+
+/// Runs a closure in the widest instructions that the machine has: the same operations, hence the same bits.
+///
+/// Its body, and what it calls, must be `#[inline(always)]`, else it is compiled for the smallest processor. A closure that
+/// is called once goes through a function that is not, hence `FnMut`.
+#[inline(always)]
+pub fn vectorised(run: impl FnMut()) {
+    struct Body<F>(F);
+    impl<F: FnMut()> WithSimd for Body<F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) {
+            (self.0)();
+        }
+    }
+    pulp::Arch::new().dispatch(Body(run));
+}
 
 /// A scalar that fills the registers of an instruction set.
 pub trait Vector: Copy + 'static {
@@ -15,10 +33,14 @@ pub trait Vector: Copy + 'static {
     fn fused<S: Simd>(s: S, a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
     /// a + b.
     fn plus<S: Simd>(s: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
-    /// The whole registers at the front of a slice.
-    fn registers<S: Simd>(x: &[Self]) -> &[Self::Register<S>];
+    /// a − b.
+    fn minus<S: Simd>(s: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    /// a∘b.
+    fn times<S: Simd>(s: S, a: Self::Register<S>, b: Self::Register<S>) -> Self::Register<S>;
+    /// The whole registers at the front of a slice, and what remains.
+    fn split<S: Simd>(x: &[Self]) -> (&[Self::Register<S>], &[Self]);
     /// The same, to be written.
-    fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Register<S>];
+    fn split_mut<S: Simd>(x: &mut [Self]) -> (&mut [Self::Register<S>], &mut [Self]);
     /// A slice shorter than a register, filled up with zeros.
     fn load_part<S: Simd>(s: S, x: &[Self]) -> Self::Register<S>;
     /// The front of a register into a slice shorter than it.
@@ -26,8 +48,8 @@ pub trait Vector: Copy + 'static {
 }
 
 macro_rules! vector {
-    ($t:ty, $register:ident, $width:ident, $splat:ident, $fused:ident, $sum:ident, $split:ident, $split_mut:ident,
-     $load:ident, $store:ident) => {
+    ($t:ty, $register:ident, $width:ident, $splat:ident, $fused:ident, $sum:ident, $difference:ident, $product:ident,
+     $split:ident, $split_mut:ident, $load:ident, $store:ident) => {
         impl Vector for $t {
             type Register<S: Simd> = S::$register;
 
@@ -48,12 +70,20 @@ macro_rules! vector {
                 s.$sum(a, b)
             }
             #[inline(always)]
-            fn registers<S: Simd>(x: &[Self]) -> &[S::$register] {
-                S::$split(x).0
+            fn minus<S: Simd>(s: S, a: S::$register, b: S::$register) -> S::$register {
+                s.$difference(a, b)
             }
             #[inline(always)]
-            fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [S::$register] {
-                S::$split_mut(x).0
+            fn times<S: Simd>(s: S, a: S::$register, b: S::$register) -> S::$register {
+                s.$product(a, b)
+            }
+            #[inline(always)]
+            fn split<S: Simd>(x: &[Self]) -> (&[S::$register], &[Self]) {
+                S::$split(x)
+            }
+            #[inline(always)]
+            fn split_mut<S: Simd>(x: &mut [Self]) -> (&mut [S::$register], &mut [Self]) {
+                S::$split_mut(x)
             }
             #[inline(always)]
             fn load_part<S: Simd>(s: S, x: &[Self]) -> S::$register {
@@ -74,6 +104,8 @@ vector!(
     splat_f32s,
     mul_add_e_f32s,
     add_f32s,
+    sub_f32s,
+    mul_f32s,
     as_simd_f32s,
     as_mut_simd_f32s,
     partial_load_f32s,
@@ -86,6 +118,8 @@ vector!(
     splat_f64s,
     mul_add_e_f64s,
     add_f64s,
+    sub_f64s,
+    mul_f64s,
     as_simd_f64s,
     as_mut_simd_f64s,
     partial_load_f64s,

@@ -49,7 +49,7 @@ pub enum Left {
     Columns,
 }
 
-/// C (m × n) += A (m × k)·B (k × n): extents and distances between rows (columns of A where [`Left::Columns`]).
+/// C (m × n) ← A (m × k)·B (k × n), or C + A·B: extents and distances between rows (columns of A where [`Left::Columns`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Skinny {
     /// Rows of the product.
@@ -70,11 +70,16 @@ pub struct Skinny {
     pub repeat: usize,
     /// Distances of the operands of successive products: C, A, B.
     pub next: [usize; 3],
+    /// Whether the product is added to what C holds, or takes its place (in the rows that are computed).
+    pub add: bool,
 }
 
 /// All products; with `live` those rows alone: of A and C where A is stored by rows, of A in the inner sums where it is
 /// stored by columns (B holding nothing but those).
-pub fn add_products<T: Real>(c: &mut [T], a: &[T], b: &[T], shape: &Skinny, live: Option<&[u32]>) {
+pub fn products<T: Real>(c: &mut [T], a: &[T], b: &[T], shape: &Skinny, live: Option<&[u32]>) {
+    if shape.k == 0 && !shape.add {
+        c.fill(T::ZERO);
+    }
     if shape.m > 0 && shape.n > 0 && shape.k > 0 {
         pulp::Arch::new().dispatch(Call { c, a, b, shape, live });
     }
@@ -187,26 +192,26 @@ fn load<T: Real, S: Simd, const C: usize, const PART: bool>(s: S, row: &[T], par
     if PART {
         [T::load_part(s, &row[..part]); C]
     } else {
-        let registers = T::registers::<S>(&row[..C * T::width::<S>()]);
+        let registers = T::split::<S>(&row[..C * T::width::<S>()]).0;
         std::array::from_fn(|j| registers[j])
     }
 }
 
 #[inline(always)]
-fn add_to<T: Real, S: Simd, const C: usize, const PART: bool>(
+fn put<T: Real, S: Simd, const C: usize, const PART: bool>(
     s: S,
     row: &mut [T],
-    part: usize,
+    (part, add): (usize, bool),
     sums: [T::Register<S>; C],
 ) {
     if PART {
         let row = &mut row[..part];
-        let sum = T::plus(s, T::load_part(s, row), sums[0]);
+        let sum = if add { T::plus(s, T::load_part(s, row), sums[0]) } else { sums[0] };
         T::store_part(s, row, sum);
     } else {
-        let registers = T::registers_mut::<S>(&mut row[..C * T::width::<S>()]);
+        let registers = T::split_mut::<S>(&mut row[..C * T::width::<S>()]).0;
         for j in 0..C {
-            registers[j] = T::plus(s, registers[j], sums[j]);
+            registers[j] = if add { T::plus(s, registers[j], sums[j]) } else { sums[j] };
         }
     }
 }
@@ -233,7 +238,7 @@ fn row_tile<T: Real, S: Simd, F: Fn(usize) -> usize + Copy, const R: usize, cons
         }
     }
     for (r, sums) in sums.into_iter().enumerate() {
-        add_to::<T, S, C, PART>(s, &mut c[at(i + r) * shape.ldc + panel.first..], panel.part, sums);
+        put::<T, S, C, PART>(s, &mut c[at(i + r) * shape.ldc + panel.first..], (panel.part, shape.add), sums);
     }
 }
 
@@ -259,7 +264,7 @@ fn column_tile<T: Real, S: Simd, F: Fn(usize) -> usize + Copy, const R: usize, c
         }
     }
     for (r, sums) in sums.into_iter().enumerate() {
-        add_to::<T, S, C, PART>(s, &mut c[(i + r) * shape.ldc + panel.first..], panel.part, sums);
+        put::<T, S, C, PART>(s, &mut c[(i + r) * shape.ldc + panel.first..], (panel.part, shape.add), sums);
     }
 }
 
@@ -279,12 +284,18 @@ mod tests {
                 let (a, b, c) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
                 let at = |i: usize, p: usize| if left == Left::Rows { i * k + p } else { p * m + i };
                 let lda = if left == Left::Rows { k } else { m };
-                let shape = Skinny { m, k, n, left, lda, ldb: n, ldc: n, repeat: 1, next: [0; 3] };
+                let shape = Skinny { m, k, n, left, lda, ldb: n, ldc: n, repeat: 1, next: [0; 3], add: true };
                 let mut out = c.clone();
-                add_products(&mut out, &a, &b, &shape, None);
+                products(&mut out, &a, &b, &shape, None);
+                let (mut from_zero, mut over) = (vec![0.0; m * n], c.clone());
+                products(&mut from_zero, &a, &b, &shape, None);
+                products(&mut over, &a, &b, &Skinny { add: false, ..shape }, None);
+                assert_eq!(over, from_zero);
+                products(&mut over, &a, &b, &Skinny { k: 0, add: false, ..shape }, None);
+                assert!(over.iter().all(|&v| v == 0.0));
                 let narrow = |x: &[f64]| x.iter().map(|&v| v as f32).collect::<Vec<f32>>();
                 let mut single = narrow(&c);
-                add_products(&mut single, &narrow(&a), &narrow(&b), &shape, None);
+                products(&mut single, &narrow(&a), &narrow(&b), &shape, None);
                 for i in 0..m {
                     for j in 0..n {
                         let sum = c[i * n + j] + (0..k).map(|p| a[at(i, p)] * b[p * n + j]).sum::<f64>();
@@ -307,10 +318,11 @@ mod tests {
             let kept: Vec<usize> = (0..m).filter(|i| mask[i * units + unit] != 0.0).collect();
             assert_eq!(live.rows(unit).iter().map(|&r| r as usize).collect::<Vec<_>>(), kept);
             let (a, b) = (values(m * k, 1), values(k * n, 2));
-            let shape = Skinny { m, k, n, left: Left::Rows, lda: k, ldb: n, ldc: n, repeat: 1, next: [0; 3] };
+            let shape =
+                Skinny { m, k, n, left: Left::Rows, lda: k, ldb: n, ldc: n, repeat: 1, next: [0; 3], add: true };
             let (mut all, mut some) = (vec![0.0; m * n], vec![0.0; m * n]);
-            add_products(&mut all, &a, &b, &shape, None);
-            add_products(&mut some, &a, &b, &shape, Some(live.rows(unit)));
+            products(&mut all, &a, &b, &shape, None);
+            products(&mut some, &a, &b, &shape, Some(live.rows(unit)));
             for i in 0..m {
                 let want = if kept.contains(&i) { &all[i * n..(i + 1) * n] } else { &[0.0; 16][..] };
                 assert_eq!(&some[i * n..(i + 1) * n], want);
@@ -320,7 +332,7 @@ mod tests {
             let packed: Vec<f64> = kept.iter().flat_map(|&p| b[p * n..(p + 1) * n].to_vec()).collect();
             let shape = Skinny { m: k, k: m, left: Left::Columns, ..shape };
             let mut sums = vec![0.0; k * n];
-            add_products(&mut sums, &a, &packed, &shape, Some(live.rows(unit)));
+            products(&mut sums, &a, &packed, &shape, Some(live.rows(unit)));
             for i in 0..k {
                 for j in 0..n {
                     let want: f64 = kept.iter().map(|&p| a[p * k + i] * b[p * n + j]).sum();

@@ -89,10 +89,28 @@ impl<const K: usize> Loops<K> {
         if self.rank == 0 { (1, [0; K]) } else { (self.extent[self.rank - 1], self.stride[self.rank - 1]) }
     }
 
+    /// Extents and strides of the two innermost loops; the outer of them has extent 1 where there is no such loop.
+    #[inline(always)]
+    pub fn inner_two(&self) -> [(usize, [usize; K]); 2] {
+        let outer = if self.rank < 2 { (1, [0; K]) } else { (self.extent[self.rank - 2], self.stride[self.rank - 2]) };
+        [outer, self.inner()]
+    }
+
     /// Calls `body` with the operands' offsets, once for each run of the innermost loop, in row-major order.
     #[inline(always)]
-    pub fn each(&self, mut body: impl FnMut([usize; K])) {
-        let outer = self.rank.saturating_sub(1);
+    pub fn each(&self, body: impl FnMut([usize; K])) {
+        self.over_all_but(1, body);
+    }
+
+    /// The same, once for each run of the two innermost loops.
+    #[inline(always)]
+    pub fn each_two(&self, body: impl FnMut([usize; K])) {
+        self.over_all_but(2, body);
+    }
+
+    #[inline(always)]
+    fn over_all_but(&self, inner: usize, mut body: impl FnMut([usize; K])) {
+        let outer = self.rank.saturating_sub(inner);
         if self.extent[..self.rank].contains(&0) {
             return;
         }

@@ -54,7 +54,7 @@ impl<'p> Columns<'p> {
             .filter(|(_, to)| !to.is_empty())
             .map(|(from, to)| {
                 let plans = self.plans(&[from], &to);
-                let lanes = Plan::lanes(&plans);
+                let lanes = Plan::lanes(&plans, self.prepared.precision.bytes());
                 let map = Ready::new();
                 Box::new(Blocks { columns: self, from, to, plans, lanes, flops: flops(from), map, desks }) as _
             })

@@ -1,6 +1,6 @@
 //! Columns of a map: a block of lanes at a time, each block by one thread.
 
-use super::{LANES, Linear, Plan, clear, lanes_of, lock};
+use super::{Linear, Plan, clear, lanes_for, lanes_of, lock};
 use crate::curvature::prepared::finite;
 use crate::curvature::sweep::Pool;
 use crate::error::Result;
@@ -21,9 +21,9 @@ pub(in crate::curvature) struct Desk<T> {
 }
 
 impl Plan {
-    /// Columns that are evaluated together by a map of these pieces.
-    pub fn lanes(plans: &[Arc<Plan>]) -> usize {
-        lanes_of(plans.iter().map(|plan| &*plan.schedule))
+    /// Columns that are evaluated together by a map of these pieces with scalars of so many bytes.
+    pub fn lanes(plans: &[Arc<Plan>], bytes: usize) -> usize {
+        lanes_of(plans.iter().map(|plan| &*plan.schedule), bytes)
     }
 }
 
@@ -43,7 +43,7 @@ impl<T: Real> Linear<T> {
     ) -> Result<()> {
         let k = columns.len();
         // the last block may be mostly empty
-        let lanes = if k <= LANES.0 { LANES.0 } else { self.lanes };
+        let lanes = lanes_for(k, self.lanes);
         let kept = lock(&self.seeds).pop();
         let mut seeds = kept.unwrap_or_else(|| self.seeds());
         let result = desks.with(|Desk { buffers, sums, tangents }| {

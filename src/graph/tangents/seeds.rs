@@ -5,7 +5,7 @@ use crate::graph::schedule::{Operand, Place, Schedule, Work};
 use crate::tensor::{Real, layout};
 
 /// Most lanes of a block.
-pub const MOST: usize = 16;
+pub const MOST: usize = 32;
 /// Elements of all lanes that are interleaved together.
 const TILE: usize = 64;
 
