@@ -4,6 +4,7 @@ mod placement;
 pub mod ranks;
 mod team;
 
+use self::placement::Place;
 use self::ranks::Ranks;
 pub use self::team::Job;
 use self::team::Team;
@@ -14,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Threads {
     pool: rayon::ThreadPool,
+    /// One for each thread of the pool.
+    places: Arc<[Place]>,
     count: usize,
     team: OnceLock<Team>,
     asked: usize,
@@ -28,11 +31,15 @@ impl Threads {
     pub fn new(count: usize) -> Result<Self> {
         let asked = count;
         let count = if count == 0 { std::thread::available_parallelism().map_or(1, |n| n.get()) } else { count };
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("worker-{i}")).build().map_err(
-                |e| Error::resource("parallel::pool", format!("--threads {count}"), e, "ask for fewer threads"),
-            )?;
-        Ok(Threads { pool, count, team: OnceLock::new(), asked, ranks: None })
+        let places: Arc<[Place]> = (0..count).map(|_| Place::default()).collect();
+        let own = places.clone();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .thread_name(|i| format!("worker-{i}"))
+            .start_handler(move |i| own[i].sleeps())
+            .build()
+            .map_err(|e| Error::resource("parallel::pool", format!("--threads {count}"), e, "ask for fewer threads"))?;
+        Ok(Threads { pool, places, count, team: OnceLock::new(), asked, ranks: None })
     }
 
     /// The pool of rank 0 of several ranks, which it may ask for help; for one rank alone, the pool as it is.
@@ -65,11 +72,21 @@ impl Threads {
     /// is left. The caller takes part, so that a pool that sleeps need wake one thread less, and finds a free core for it.
     pub fn each(&self, work: impl Fn() + Sync) {
         self.pool.in_place_scope(|scope| {
+            if self.count > 1 {
+                self.places.iter().for_each(Place::call);
+            }
             for _ in 1..self.count {
-                scope.spawn(|_| work());
+                scope.spawn(|_| {
+                    if let Some(place) = rayon::current_thread_index().and_then(|i| self.places.get(i)) {
+                        place.free();
+                    }
+                    work();
+                });
             }
             work();
         });
+        // those that were not needed
+        self.places.iter().for_each(Place::free);
     }
 
     /// Runs a short job on the calling thread and on workers that look out for it, and returns when it is done. The

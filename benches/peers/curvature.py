@@ -47,6 +47,9 @@ DATA = ROOT / "tests" / "data"
 
 # seconds between two programs
 PAUSE = 0.25
+# Seconds: memory that was not touched while another program worked may be slow at first (in a virtual machine a matrix of
+# 0.7 GB, after 20 s of nothing at all, costs 0.05 to 0.15 s more); shorter work is done once before it is timed.
+WARM = 2.0
 
 # name, network or fixture, batch, quantity, precisions, peers
 FULL = ["jax_chunked", "torch_chunked"]
@@ -123,7 +126,8 @@ class Process:
 
     def __init__(self, command, threads):
         cpus = set(sorted(os.sched_getaffinity(0))[:threads])
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+        environment["OMP_NUM_THREADS"] = environment["OPENBLAS_NUM_THREADS"] = str(threads)
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -142,17 +146,23 @@ class Process:
         words = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
-    def once(self, count):
-        """The mean of some repetitions."""
+    def once(self, count, pause=PAUSE):
+        """The mean of some repetitions, after one that is not timed where that is short."""
         # threads of the program before may look out for work a while longer
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        if self.seconds and self.seconds[-1] < WARM:
+            self.ask(1)
         before = self.used()
-        self.child.stdin.write(f"{count}\n")
-        self.child.stdin.flush()
-        words = self.child.stdout.readline().split()
+        words = self.ask(count)
         self.seconds.append(float(words[0]))
         self.flops = float(words[1]) if len(words) > 1 else None
         self.cpu.append((self.used() - before) / count)
+
+    def ask(self, count):
+        """Lets the program work and returns its answer."""
+        self.child.stdin.write(f"{count}\n")
+        self.child.stdin.flush()
+        return self.child.stdout.readline().split()
 
     def close(self):
         """Ends the program, and notes the most memory (bytes) that it held."""
@@ -258,9 +268,11 @@ def main():
                 folder, model = folder_of(network, batch, bench, pathlib.Path(place))
                 every = range(1, options.threads + 1)
                 ours = {t: Process([bench, *bench_words(quantity, folder, precision, t)], t) for t in every}
+                products = {}
                 if quantity == "hessian":
                     words = bench_words("fresh", folder, precision, options.threads)
                     ours["new memory"] = Process([bench, *words], options.threads)
+                    products = {t: gemm_processes(bench, precision, t) for t in every}
                 count = 40 if quantity == "product1" else 4 if quantity.startswith("product") else 1
                 others = {}
                 for peer in [] if options.no_peers else peers:
@@ -278,20 +290,30 @@ def main():
                     if best:
                         others[peer] = (best, tried[best], min(p.cpu[0] for p in tried.values()))
                 for turn in range(options.reps):
-                    for process in ours.values():
+                    for process in [*ours.values(), *(p for both in products.values() for p in both.values())]:
                         process.once(count)
                     for _, process, _ in others.values():
                         if turn < (options.peer_reps or options.reps) - 1:
                             process.once(count)
                 for process in [*ours.values(), *(p for _, p, _ in others.values())]:
                     process.close()
+                in_turn = {}
+                for t, both in products.items():
+                    rates = {k: 54e9 / process.median() for k, process in both.items()}
+                    told = ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items())
+                    print(f"{'':34} GEMM in turn {precision} {t}t: {told} GFLOP/s")
+                    in_turn[t] = max(rates.values())
+                    for process in both.values():
+                        process.close()
                 for t, process in ours.items():
                     rate = ""
                     if process.flops:
                         rate = f"{process.flops / process.median() / 1e9:8.1f} GFLOP/s"
                         if quantity == "hessian":
                             threads = t if isinstance(t, int) else options.threads
-                            rate += f", {process.flops / process.median() / gemm(bench, precision, threads):.0%} of GEMM"
+                            own = process.flops / process.median()
+                            rate += f", {own / in_turn[threads]:.0%} of GEMM in turn"
+                            rate += f", {own / gemm(bench, precision, threads):.0%} alone"
                             matrix = process.size**2 * (4 if precision == "f32" else 8)
                             rate += f", matrix + {(process.most - matrix) / 1e9:.3f} GB"
                     line(label, f"breakeven {t}" + ("t" if isinstance(t, int) else ""), process, rate)
@@ -308,25 +330,38 @@ def main():
 GEMM = {}
 
 
+NUMPY_GEMM = """
+import numpy, sys, time
+a = numpy.random.default_rng(0).random((3000, 3000)).astype(sys.argv[1])
+a @ a
+print("ready", flush=True)
+for line in sys.stdin:
+    start = time.perf_counter()
+    a @ a
+    print(time.perf_counter() - start, flush=True)
+"""
+
+
+def gemm_processes(bench, precision, threads):
+    """Products of 3000 x 3000 matrices by faer and numpy, to be timed in turn with the rest."""
+    dtype = {"f32": "float32", "f64": "float64"}[precision]
+    return {
+        "numpy": Process([sys.executable, "-c", NUMPY_GEMM, dtype], threads),
+        "faer": Process([bench, "gemm", precision, str(threads), "-"], threads),
+    }
+
+
 def gemm(bench, precision, threads):
-    """Operations per second of the best product of 3000 x 3000 matrices, by faer or numpy."""
+    """Operations per second of the best of them, one after the other with nothing in between."""
     if (precision, threads) not in GEMM:
-        dtype = "float32" if precision == "f32" else "float64"
-        code = (
-            f"import numpy, time; a = numpy.random.default_rng(0).random((3000, 3000)).astype('{dtype}')\n"
-            "for _ in range(6):\n t = time.perf_counter(); a @ a; print(time.perf_counter() - t, flush=True)"
-        )
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-        environment["OPENBLAS_NUM_THREADS"] = str(threads)
-        cpus = set(sorted(os.sched_getaffinity(0))[:threads])
-        pin = lambda: os.sched_setaffinity(0, cpus)
-        run = lambda command: subprocess.run(
-            command, check=True, capture_output=True, text=True, env=environment, preexec_fn=pin
-        ).stdout
-        numpy_seconds = middle([float(x) for x in run([sys.executable, "-c", code]).split()])
-        faer_seconds = middle(json.loads(run([bench, "gemm", precision, str(threads), "6"]))["seconds"])
-        rates = {"numpy": 54e9 / numpy_seconds, "faer": 54e9 / faer_seconds}
-        print(f"{'':34} GEMM {precision} {threads}t: " + ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items()) + " GFLOP/s")
+        rates = {}
+        for name, process in gemm_processes(bench, precision, threads).items():
+            for _ in range(6):
+                process.once(1, pause=0)
+            process.close()
+            rates[name] = 54e9 / process.median()
+        told = ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items())
+        print(f"{'':34} GEMM alone {precision} {threads}t: {told} GFLOP/s")
         GEMM[precision, threads] = max(rates.values())
     return GEMM[precision, threads]
 

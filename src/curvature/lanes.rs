@@ -17,6 +17,7 @@ use crate::graph::tangents::{Buffers, Evaluated, MOST, Seeds};
 use crate::graph::{NodeId, Op, Program, Schedule};
 use crate::parallel::{Job, Threads};
 use crate::tensor::Real;
+use crate::tensor::simd::vectorised;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -209,9 +210,15 @@ impl<T: Real> Shared<T> {
             let tile = &mut tile[..count * lanes];
             tile.fill(0.0);
             for sums in groups.iter().flatten() {
-                for (t, v) in tile.iter_mut().zip(&sums[output][(first + at) * lanes..]) {
-                    *t += v.wide();
-                }
+                let sums = &sums[output][(first + at) * lanes..][..count * lanes];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (t, v) in tile.iter_mut().zip(sums) {
+                            *t += v.wide();
+                        }
+                    },
+                );
             }
             for l in 0..lanes {
                 let column = &mut total[l * rows + at..l * rows + at + count];

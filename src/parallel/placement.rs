@@ -1,7 +1,7 @@
 //! Which core a worker wakes up on.
 //!
 //! Linux tends to wake a thread on the core of the one that wakes it, to share its caches, and moves it away milliseconds
-//! later: too late for a job of a millisecond whose caller works too. So a worker that sleeps is kept off the core of its
+//! later, sometimes ten: too late for a short job whose caller works too. So a worker that sleeps is kept off the core of its
 //! caller while it is woken, and may go where it likes as soon as it runs. Elsewhere nothing is done.
 
 #[cfg(target_os = "linux")]
@@ -18,7 +18,7 @@ mod linux {
     #[derive(Debug, Default)]
     pub struct Place(Mutex<Option<Asleep>>);
 
-    /// A worker that sleeps or is being woken.
+    /// A worker that sleeps or is being woken, or one of a pool.
     #[derive(Debug)]
     struct Asleep {
         thread: Pid,
@@ -53,6 +53,17 @@ mod linux {
             });
         }
 
+        /// Of anybody: the worker may use all its cores again, and may be kept off one at the next call.
+        pub fn free(&self) {
+            self.with(|place| {
+                if let Some(worker) = place.as_mut().filter(|worker| worker.moved) {
+                    // Cores that were taken away meanwhile are no reason to stop.
+                    let _ = sched_setaffinity(Some(worker.thread), &worker.cores);
+                    worker.moved = false;
+                }
+            });
+        }
+
         /// Of the worker itself, once it runs.
         pub fn wakes(&self) {
             self.with(|place| {
@@ -83,6 +94,14 @@ mod linux {
             place.sleeps();
             place.wakes();
             assert_eq!(sched_getaffinity(None).unwrap(), all);
+            // A worker of a pool is called again and again.
+            place.sleeps();
+            for _ in 0..2 {
+                place.call();
+                assert_eq!(sched_getaffinity(None).unwrap().count(), (all.count() - 1).max(1));
+                place.free();
+                assert_eq!(sched_getaffinity(None).unwrap(), all);
+            }
         }
     }
 }
@@ -95,6 +114,7 @@ mod other {
     impl Place {
         pub fn sleeps(&self) {}
         pub fn call(&self) {}
+        pub fn free(&self) {}
         pub fn wakes(&self) {}
     }
 }
