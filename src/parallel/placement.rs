@@ -2,17 +2,37 @@
 //!
 //! Linux tends to wake a thread on the core of the one that wakes it, to share its caches, and moves it away milliseconds
 //! later, sometimes ten: too late for a short job whose caller works too. So a worker that sleeps is kept off the core of its
-//! caller while it is woken, and may go where it likes as soon as it runs. Elsewhere nothing is done.
+//! caller while it is woken, and may go where it likes as soon as it runs; one that is awake leaves it. Elsewhere nothing is done.
 
 #[cfg(target_os = "linux")]
-pub(super) use self::linux::Place;
+pub(super) use self::linux::{Place, core, leave};
 #[cfg(not(target_os = "linux"))]
-pub(super) use self::other::Place;
+pub(super) use self::other::{Place, core, leave};
 
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
     use std::sync::{Mutex, PoisonError};
+
+    /// The core of the calling thread.
+    pub fn core() -> usize {
+        sched_getcpu()
+    }
+
+    /// Leaves a core, if the calling thread is on it and may use others: two threads that never sleep may share one for
+    /// seconds while another idles.
+    pub fn leave(core: usize) {
+        if sched_getcpu() != core {
+            return;
+        }
+        if let Ok(cores) = sched_getaffinity(None) {
+            let mut others = cores;
+            others.unset(core);
+            if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
+                let _ = sched_setaffinity(None, &cores);
+            }
+        }
+    }
 
     /// Where one worker may run.
     #[derive(Debug, Default)]
@@ -94,6 +114,9 @@ mod linux {
             place.sleeps();
             place.wakes();
             assert_eq!(sched_getaffinity(None).unwrap(), all);
+            // Whoever leaves its core may come back.
+            leave(core());
+            assert_eq!(sched_getaffinity(None).unwrap(), all);
             // A worker of a pool is called again and again.
             place.sleeps();
             for _ in 0..2 {
@@ -108,6 +131,12 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod other {
+    pub fn core() -> usize {
+        0
+    }
+
+    pub fn leave(_: usize) {}
+
     #[derive(Debug, Default)]
     pub struct Place;
 

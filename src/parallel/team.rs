@@ -5,7 +5,7 @@
 //! them awake; and the caller never waits for a worker that has not begun: it takes part, and takes the job back when
 //! it finds nothing left to do.
 
-use super::placement::Place;
+use super::placement::{self, Place};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -33,6 +33,8 @@ struct Shared {
     /// Counts the jobs.
     jobs: AtomicU64,
     job: Mutex<Option<Job>>,
+    /// Where the caller of the job began.
+    core: AtomicUsize,
     /// Workers that have taken the job and not finished.
     active: AtomicUsize,
     stop: AtomicBool,
@@ -69,6 +71,7 @@ impl Team {
         let Ok(busy) = self.busy.try_lock() else { return job() };
         let shared = &self.shared;
         *lock(&shared.job) = Some(job.clone());
+        shared.core.store(placement::core(), Ordering::Relaxed);
         shared.jobs.fetch_add(1, Ordering::Release);
         for (worker, place) in &self.workers {
             place.call();
@@ -123,6 +126,7 @@ impl Shared {
                 job.clone()
             };
             if let Some(job) = job {
+                placement::leave(self.core.load(Ordering::Relaxed));
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job())) {
                     lock(&self.panic).get_or_insert(panic);
                 }
