@@ -43,9 +43,14 @@ impl<T: Real> Primal<T> {
         Primal { leaves, constants, slots, scratch: Vec::new() }
     }
 
-    /// What the lane pass and the outputs of the schedule read, rounded to another scalar; all as it is where that is the
-    /// same.
-    pub fn rounded<U: Real>(self, schedule: &Schedule) -> Primal<U> {
+    /// What the lane pass and the outputs of the schedule read, rounded to another scalar; as it is where that is the same.
+    pub fn rounded<U: Real>(mut self, schedule: &Schedule) -> Primal<U> {
+        let read = schedule.read();
+        for (n, slot) in self.slots.iter_mut().enumerate() {
+            if !read.contains(&Place::Primal(n)) {
+                *slot = Vec::new();
+            }
+        }
         let mut own = Some(self);
         let same = (&mut own as &mut dyn Any).downcast_mut::<Option<Primal<U>>>().and_then(Option::take);
         same.or_else(|| own.map(|own| own.round(schedule))).unwrap_or_default()

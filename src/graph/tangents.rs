@@ -1,7 +1,7 @@
 //! The lane pass of a schedule of [products](Schedule::products): values with lanes innermost.
 //!
 //! A laned value of extents \[…\] is stored as \[…, k\]: k numbers side by side for every element. One lane is the plain
-//! row-major layout; eight or sixteen fill the registers of the machine, whatever the extents, and let a product skip
+//! row-major layout; 8, 16 or 32 fill the registers of the machine, whatever the extents, and let a product skip
 //! single elements that a mask makes zero. Everything in a lane pass is linear in the tangents; operators that are not
 //! are evaluated lane by lane.
 
