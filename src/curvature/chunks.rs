@@ -82,7 +82,7 @@ fn even(count: usize, samples: usize) -> usize {
 /// Operations of the gradients.
 fn flops(program: &Program, gradients: &[Option<NodeId>]) -> f64 {
     let wanted: Vec<NodeId> = gradients.iter().flatten().copied().collect();
-    Schedule::new(Arc::new(program.clone()), &wanted).primal_flops() as f64
+    Schedule::new(program, &wanted).primal_flops() as f64
 }
 
 /// A network in at most `count` shards, networks over runs of its samples whose losses add up to its own, the largest

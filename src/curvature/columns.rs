@@ -7,7 +7,7 @@ use super::SymmetricOperator;
 use super::block::{Block, BlockTensor};
 use super::checkpoint::Ledger;
 use super::chunks::Chunk;
-use super::lanes::{Linear, Part, Plan, Source};
+use super::lanes::{Draft, Linear, Part, Plan, Source};
 use super::mirror;
 use super::prepared::{Precision, Prepared};
 use super::sweep::sweep;
@@ -77,7 +77,7 @@ impl<'p> Columns<'p> {
             let lowered = &prepared.network.lowered;
             let rows =
                 |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| products(prepared, p, seeds, wanted);
-            return vec![plan(block, lowered.program.clone(), &lowered.params, (from, to), &rows)];
+            return Plan::each(vec![draft(block, lowered.program.clone(), &lowered.params, (from, to), &rows)]);
         }
         let own = |chunk: &Chunk| {
             let rows = |p: &mut Program, seeds: &[(NodeId, NodeId)], wanted: &[usize]| {
@@ -86,9 +86,9 @@ impl<'p> Columns<'p> {
                 let mut tangents = jvp(p, seeds, &present).into_iter();
                 gradients.iter().map(|g| g.and_then(|_| tangents.next().flatten())).collect()
             };
-            plan(block, chunk.program.clone(), &chunk.params, (from, to), &rows)
+            draft(block, chunk.program.clone(), &chunk.params, (from, to), &rows)
         };
-        let all = || prepared.threads.run(|| prepared.network.chunks().par_iter().map(own).collect());
+        let all = || prepared.threads.run(|| Plan::each(prepared.network.chunks().par_iter().map(own).collect()));
         prepared.network.planned.map(block, (from, to), all)
     }
 
@@ -184,13 +184,13 @@ impl<'p> Columns<'p> {
 }
 
 /// One piece of a map: the program with its tangents and the rows that they give.
-fn plan(
+fn draft(
     block: &Block,
     mut program: Program,
     params: &[NodeId],
     (from, to): (&[usize], &[usize]),
     rows: &RowsOf<'_>,
-) -> Arc<Plan> {
+) -> Draft {
     let tensors = &block.tensors;
     let mut seeds = Vec::new();
     let mut inputs = Vec::new();
@@ -203,7 +203,7 @@ fn plan(
     let rows = rows(&mut program, &seeds, &wanted);
     let outputs =
         to.iter().zip(rows).map(|(&i, node)| Part { node, offset: tensors[i].offset, size: tensors[i].size }).collect();
-    Plan::new(program, &inputs, outputs)
+    Draft { program, inputs, outputs }
 }
 
 /// Copies the computed block (rows of q, columns of p) to its mirror image; averages where they are the same.

@@ -7,7 +7,7 @@
 
 use super::SymmetricOperator;
 use super::block::Block;
-use super::lanes::{Linear, Part, Plan, Source};
+use super::lanes::{Draft, Linear, Part, Plan, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::vjp;
 use crate::error::{Error, Result};
@@ -67,9 +67,10 @@ fn gradients<T: Real>(prepared: &Prepared<'_>, block: &Block, samples: NodeId) -
     let rows = vjp(&mut program, &[(samples, pick)], &params);
     let outputs =
         block.tensors.iter().zip(rows).map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-    let inputs = [Part { node: Some(pick), offset: 0, size: count }];
-    let source = Source { plan: Plan::new(program, &inputs, outputs), leaves: prepared.leaves.clone() };
-    let map = Linear::<T>::new(vec![source], prepared.threads);
+    let inputs = vec![Part { node: Some(pick), offset: 0, size: count }];
+    let plans = Plan::each(vec![Draft { program, inputs, outputs }]).into_iter();
+    let sources = plans.map(|plan| Source { plan, leaves: prepared.leaves.clone() }).collect();
+    let map = Linear::<T>::new(sources, prepared.threads);
     let mut factor = Mat::<f64>::zeros(block.len, count);
     map.each(factor.as_mut(), prepared.threads, &|sample, tangent| {
         tangent.fill(T::ZERO);

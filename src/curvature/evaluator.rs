@@ -77,7 +77,7 @@ impl<T: Real> Evaluator<T> {
 }
 
 fn prepared<T: Real>(network: &Network, outputs: &[crate::graph::NodeId], leaves: &Leaves<T>) -> (Schedule, Primal<T>) {
-    let schedule = Schedule::new(network.gradient_schedule.program().clone(), outputs);
+    let schedule = Schedule::new(network.program(), outputs);
     let primal = Primal::new(&schedule, leaves.clone());
     (schedule, primal)
 }

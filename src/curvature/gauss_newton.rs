@@ -13,7 +13,7 @@
 use super::SymmetricOperator;
 use super::block::Block;
 use super::columns::{Columns, Products};
-use super::lanes::{Linear, Part, Plan, Source};
+use super::lanes::{Draft, Linear, Part, Plan, Source};
 use super::prepared::{Precision, Prepared};
 use crate::autodiff::{jvp, vjp};
 use crate::error::{Error, Result};
@@ -91,9 +91,10 @@ impl<'p> GaussNewton<'p> {
         let rows = vjp(&mut program, &[(output, cotangent)], &params);
         let parts = block.tensors.iter().zip(rows);
         let outputs = parts.map(|(t, node)| Part { node, offset: t.offset, size: t.size }).collect();
-        let inputs = [Part { node: Some(cotangent), offset: 0, size: count }];
-        let source = Source { plan: Plan::new(program, &inputs, outputs), leaves: prepared.leaves.clone() };
-        let map = Linear::<T>::new(vec![source], prepared.threads);
+        let inputs = vec![Part { node: Some(cotangent), offset: 0, size: count }];
+        let plans = Plan::each(vec![Draft { program, inputs, outputs }]).into_iter();
+        let sources = plans.map(|plan| Source { plan, leaves: prepared.leaves.clone() }).collect();
+        let map = Linear::<T>::new(sources, prepared.threads);
         let mut factor = Mat::<f64>::zeros(block.len, count);
         let fill = |row: usize, tangent: &mut [T]| {
             tangent.fill(T::ZERO);
@@ -110,7 +111,7 @@ impl<'p> GaussNewton<'p> {
 /// S position by position: row `position·classes + c` holds S\[c, ·\].
 fn roots(prepared: &Prepared<'_>, classes: usize) -> Vec<f64> {
     let network = &prepared.network;
-    let schedule = Schedule::new(network.gradient_schedule.program().clone(), &[network.lowered.output]);
+    let schedule = Schedule::new(network.program(), &[network.lowered.output]);
     let mut primal = Primal::new(&schedule, prepared.leaves.clone());
     prepared.threads.run(|| primal.run(&schedule, prepared.threads.faer()));
     let z = primal.output(&schedule, 0);

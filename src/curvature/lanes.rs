@@ -47,6 +47,13 @@ pub(super) struct Part {
     pub size: usize,
 }
 
+/// A piece of a map: a program whose tangents are the `inputs` and whose rows are the `outputs`.
+pub(super) struct Draft {
+    pub program: Program,
+    pub inputs: Vec<Part>,
+    pub outputs: Vec<Part>,
+}
+
 /// A piece of a map, planned for any snapshot.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -83,19 +90,21 @@ pub(super) struct Linear<T> {
 }
 
 impl Plan {
-    /// Plans a piece whose tangents are the `inputs` and whose rows are the `outputs`.
-    pub fn new(program: Program, inputs: &[Part], outputs: Vec<Part>) -> Arc<Self> {
-        let inputs = inputs
-            .iter()
-            .filter_map(|part| match program.node(part.node?).op {
-                Op::Tangent(n) => Some((n, *part)),
+    /// Plans pieces; those whose programs have the same nodes share what runs.
+    pub fn each(drafts: Vec<Draft>) -> Vec<Arc<Self>> {
+        let nodes = |draft: &Draft| draft.outputs.iter().filter_map(|o| o.node).collect();
+        let wanted: Vec<(&Program, Vec<NodeId>)> = drafts.iter().map(|d| (&d.program, nodes(d))).collect();
+        let schedules = Schedule::each(&wanted, Schedule::products);
+        let of = |(Draft { program, inputs, outputs }, schedule): (Draft, Schedule)| {
+            let slot = |part: Part| match program.node(part.node?).op {
+                Op::Tangent(n) => Some((n, part)),
                 _ => None,
-            })
-            .collect();
-        let (wanted, nodes): (Vec<usize>, Vec<NodeId>) =
-            outputs.iter().enumerate().filter_map(|(i, o)| Some((i, o.node?))).unzip();
-        let schedule = Arc::new(Schedule::products(Arc::new(program), &nodes));
-        Arc::new(Plan { schedule, inputs, wanted, outputs })
+            };
+            let inputs = inputs.into_iter().filter_map(slot).collect();
+            let wanted = outputs.iter().enumerate().filter_map(|(i, o)| o.node.map(|_| i)).collect();
+            Arc::new(Plan { schedule: Arc::new(schedule), inputs, wanted, outputs })
+        };
+        drafts.into_iter().zip(schedules).map(of).collect()
     }
 
     /// Floating-point operations of one product.

@@ -72,12 +72,11 @@ impl Network {
             LossKind::Output => None,
             _ => vjp(p, &[(lowered.loss, one)], &[lowered.output])[0],
         };
-        let program = Arc::new(p.clone());
         let mut outputs = vec![lowered.loss];
         outputs.extend(gradients.iter().flatten());
         outputs.extend(&lowered.kinks);
-        let gradient_schedule = Arc::new(Schedule::new(program.clone(), &outputs));
-        let loss_schedule = Arc::new(Schedule::new(program, &[lowered.loss]));
+        let gradient_schedule = Arc::new(Schedule::new(&lowered.program, &outputs));
+        let loss_schedule = Arc::new(Schedule::new(&lowered.program, &[lowered.loss]));
         let inputs = Arc::new(std::mem::take(&mut lowered.inputs));
         Network {
             lowered,

@@ -153,5 +153,5 @@ fn gradient_schedule(prepared: &Prepared<'_>, block: &Block) -> Schedule {
     let network = &prepared.network;
     let mut outputs = vec![network.lowered.loss];
     outputs.extend(block.tensors.iter().filter_map(|t| network.gradients[t.index]));
-    Schedule::new(network.gradient_schedule.program().clone(), &outputs)
+    Schedule::new(network.program(), &outputs)
 }

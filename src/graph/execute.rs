@@ -1,6 +1,6 @@
 //! The kernels called in the order of a schedule, in f64 or f32.
 
-use super::operator::{Cmp, Func, Op};
+use super::operator::{Cmp, Func};
 use super::schedule::{Binary, Operand, Place, Schedule, Step, Work};
 use crate::tensor::arithmetic::{self, Operation};
 use crate::tensor::matmul::{Gemm, batched, gemm};
@@ -31,15 +31,8 @@ pub struct Primal<T> {
 impl<T: Real> Primal<T> {
     /// Buffers for the primal pass of `schedule`; nothing is evaluated yet.
     pub fn new(schedule: &Schedule, leaves: Leaves<T>) -> Self {
-        let constants = schedule
-            .constants
-            .iter()
-            .map(|&id| match &schedule.program.node(id).op {
-                Op::Constant(c) => schedule.program.constant_data(*c).iter().map(|&x| T::of(x)).collect(),
-                _ => Vec::new(),
-            })
-            .collect();
-        let slots = schedule.primal_slots.iter().map(|&n| vec![T::ZERO; n]).collect();
+        let constants = schedule.constants.iter().map(|c| c.iter().map(|&x| T::of(x)).collect()).collect();
+        let slots = schedule.order.primal_slots.iter().map(|&n| vec![T::ZERO; n]).collect();
         Primal { leaves, constants, slots, scratch: Vec::new() }
     }
 
@@ -83,7 +76,7 @@ impl<T: Real> Primal<T> {
 
     /// Evaluates all nodes without lanes.
     pub fn run(&mut self, schedule: &Schedule, par: Par) {
-        for step in &schedule.primal {
+        for step in &schedule.order.primal {
             let Place::Primal(slot) = step.out else { continue };
             let mut out = std::mem::take(&mut self.slots[slot]);
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -125,17 +118,17 @@ pub struct Workspace<T> {
 impl<T: Real> Workspace<T> {
     /// Makes the buffers fit for blocks of `lanes` tangents of a schedule, keeping what is large enough.
     pub fn fit(&mut self, schedule: &Schedule, lanes: usize) {
-        let want = schedule.lane_slots.len();
+        let want = schedule.order.lane_slots.len();
         if self.slots.len() < want {
             self.slots.resize_with(want, Vec::new);
         }
-        for (slot, &n) in self.slots.iter_mut().zip(&schedule.lane_slots) {
+        for (slot, &n) in self.slots.iter_mut().zip(&schedule.order.lane_slots) {
             if slot.len() < n * lanes {
                 slot.resize(n * lanes, T::ZERO);
             }
         }
-        self.tangents.resize_with(schedule.tangent_sizes.len(), Vec::new);
-        for (tangent, &n) in self.tangents.iter_mut().zip(&schedule.tangent_sizes) {
+        self.tangents.resize_with(schedule.order.tangent_sizes.len(), Vec::new);
+        for (tangent, &n) in self.tangents.iter_mut().zip(&schedule.order.tangent_sizes) {
             if tangent.len() != n * lanes {
                 tangent.resize(n * lanes, T::ZERO);
             }
@@ -156,7 +149,7 @@ impl<T: Real> Workspace<T> {
 
     /// Evaluates all laned nodes for the first `k` lanes of the tangents.
     pub fn run(&mut self, schedule: &Schedule, primal: &Primal<T>, k: usize, par: Par) {
-        for step in &schedule.lanes {
+        for step in &schedule.order.lanes {
             let Place::Lane(slot) = step.out else { continue };
             let mut out = std::mem::take(&mut self.slots[slot]);
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -226,11 +219,11 @@ pub(super) fn call<T: Real>(
             }
         }
         Work::Gather(map) => {
-            let map = schedule.program.map(*map);
+            let map = schedule.map(*map);
             lanes(out, a, n, map.source, |o, x| index::IndexMap::gather(map, o, x));
         }
         Work::Scatter(map) => {
-            let map = schedule.program.map(*map);
+            let map = schedule.map(*map);
             lanes(out, a, n, map.from.len(), |o, x| index::IndexMap::scatter(map, o, x));
         }
         Work::MatMul { gemm, batch, batch_a, batch_b } => {

@@ -58,6 +58,11 @@ impl Program {
         Self::default()
     }
 
+    /// Whether another program has the same nodes; their constants and index maps may differ.
+    pub fn has_nodes_of(&self, other: &Program) -> bool {
+        self.nodes == other.nodes
+    }
+
     /// The constants.
     pub(super) fn constants(&self) -> &[Arc<Vec<f64>>] {
         &self.constants

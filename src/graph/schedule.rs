@@ -7,14 +7,19 @@
 //! A schedule of [products](Schedule::products) serves [`tangents`](super::tangents): its outputs are added to what the
 //! caller's buffers hold, products of matrices are added in place to the terms they stand beside, weights are stored
 //! once as the products read them, and masks say which rows of a product nobody reads.
+//!
+//! What runs depends on the nodes of the program alone, not on its constants and index maps: programs of the same nodes
+//! (chunks of equally many samples) [share](Schedule::each) it.
 
 mod plan;
 
 use self::plan::Planner;
 use super::operator::{Cmp, Func, Op};
-use super::program::{MapId, NodeId, Program};
+use super::program::{ConstId, MapId, NodeId, Program};
+use crate::tensor::index::IndexMap;
 use crate::tensor::matmul::Gemm;
 use crate::tensor::strides::{Loops, broadcast, row_major, size};
+use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -102,7 +107,15 @@ pub(crate) struct Step {
 /// The order of work for some outputs of a program.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    pub(crate) program: Arc<Program>,
+    pub(crate) order: Arc<Order>,
+    /// Those of [`Order::constants`].
+    pub(crate) constants: Vec<Arc<Vec<f64>>>,
+    maps: Vec<Arc<IndexMap>>,
+}
+
+/// What the nodes of a program alone decide.
+#[derive(Debug)]
+pub(crate) struct Order {
     pub(crate) primal: Vec<Step>,
     pub(crate) lanes: Vec<Step>,
     /// Elements of each primal buffer.
@@ -111,54 +124,74 @@ pub struct Schedule {
     pub(crate) lane_slots: Vec<usize>,
     /// Elements of one lane of each tangent slot; 0 where it is not read.
     pub(crate) tangent_sizes: Vec<usize>,
-    pub(crate) constants: Vec<NodeId>,
+    pub(crate) constants: Vec<ConstId>,
     outputs: Vec<Operand>,
 }
 
 impl Schedule {
     /// Plans the evaluation of `outputs`.
-    pub fn new(program: Arc<Program>, outputs: &[NodeId]) -> Self {
-        Planner::new(program, outputs, false).run(outputs)
+    pub fn new(program: &Program, outputs: &[NodeId]) -> Self {
+        Self::of(Arc::new(Planner::new(program, outputs, false).run(outputs)), program)
     }
 
     /// Plans the evaluation of `outputs` with lanes, added to buffers of the caller, by [`tangents`](super::tangents).
-    pub fn products(program: Arc<Program>, outputs: &[NodeId]) -> Self {
-        Planner::new(program, outputs, true).run(outputs)
+    pub fn products(program: &Program, outputs: &[NodeId]) -> Self {
+        Self::of(Arc::new(Planner::new(program, outputs, true).run(outputs)), program)
     }
 
-    /// The program.
-    pub fn program(&self) -> &Arc<Program> {
-        &self.program
+    /// Plans outputs of several programs with [`Schedule::new`] or [`Schedule::products`]; programs of the same nodes
+    /// share what runs.
+    pub fn each(wanted: &[(&Program, Vec<NodeId>)], plan: fn(&Program, &[NodeId]) -> Schedule) -> Vec<Self> {
+        let alike = |&(p, a): &(&Program, &[NodeId]), &(q, b): &(&Program, &[NodeId])| a == b && p.has_nodes_of(q);
+        let views: Vec<(&Program, &[NodeId])> =
+            wanted.iter().map(|(program, outputs)| (*program, &outputs[..])).collect();
+        let first: Vec<usize> =
+            (0..views.len()).map(|i| (0..i).find(|&j| alike(&views[i], &views[j])).unwrap_or(i)).collect();
+        let plan = |i: usize| (first[i] == i).then(|| plan(views[i].0, views[i].1));
+        let planned: Vec<Option<Schedule>> = (0..views.len()).into_par_iter().map(plan).collect();
+        let of = |(&i, (program, _)): (&usize, &(&Program, &[NodeId]))| {
+            planned[i].as_ref().map(|schedule| Self::of(schedule.order.clone(), program))
+        };
+        first.iter().zip(&views).filter_map(of).collect()
+    }
+
+    fn of(order: Arc<Order>, program: &Program) -> Self {
+        let constants = order.constants.iter().map(|&c| program.constant_data(c).clone()).collect();
+        Schedule { order, constants, maps: program.maps().to_vec() }
+    }
+
+    pub(crate) fn map(&self, id: MapId) -> &IndexMap {
+        &self.maps[id.0 as usize]
     }
 
     pub(crate) fn output(&self, n: usize) -> Operand {
-        self.outputs[n]
+        self.order.outputs[n]
     }
 
     /// Places that the lane pass and the caller read.
     pub(crate) fn read(&self) -> HashSet<Place> {
-        let steps = self.lanes.iter().flat_map(|step| step.args.iter().chain([&step.mask]).flatten());
-        steps.chain(&self.outputs).map(|operand| operand.place).collect()
+        let steps = self.order.lanes.iter().flat_map(|step| step.args.iter().chain([&step.mask]).flatten());
+        steps.chain(&self.order.outputs).map(|operand| operand.place).collect()
     }
 
     /// Floating-point operations of the primal pass (see [`flops`]).
     pub fn primal_flops(&self) -> u64 {
-        self.primal.iter().map(|s| s.flops).sum()
+        self.order.primal.iter().map(|s| s.flops).sum()
     }
 
     /// Floating-point operations of the lane pass for one lane.
     pub fn lane_flops(&self) -> u64 {
-        self.lanes.iter().map(|s| s.flops).sum()
+        self.order.lanes.iter().map(|s| s.flops).sum()
     }
 
     /// Elements that the primal pass keeps in buffers.
     pub fn primal_elements(&self) -> usize {
-        self.primal_slots.iter().sum()
+        self.order.primal_slots.iter().sum()
     }
 
     /// Elements that one lane keeps in buffers, tangents included.
     pub fn lane_elements(&self) -> usize {
-        self.lane_slots.iter().sum::<usize>() + self.tangent_sizes.iter().sum::<usize>()
+        self.order.lane_slots.iter().sum::<usize>() + self.order.tangent_sizes.iter().sum::<usize>()
     }
 }
 

@@ -49,7 +49,7 @@ impl<T: Real> Evaluated<T> {
             }
             _ => None,
         };
-        let lives = schedule.lanes.iter().map(of).collect();
+        let lives = schedule.order.lanes.iter().map(of).collect();
         Evaluated { schedule, primal, lives }
     }
 
@@ -69,14 +69,14 @@ impl<T: Real> Buffers<T> {
     pub fn run(&mut self, parts: &Evaluated<T>, seeds: &Seeds<T>, sums: &mut [Vec<T>], to: &[usize]) {
         let Evaluated { schedule, primal, lives } = parts;
         let k = seeds.lanes;
-        let count = schedule.lane_slots.len();
+        let count = schedule.order.lane_slots.len();
         if self.slots.len() < count {
             self.slots.resize_with(count, Vec::new);
         }
-        for (slot, &n) in self.slots.iter_mut().zip(&schedule.lane_slots) {
+        for (slot, &n) in self.slots.iter_mut().zip(&schedule.order.lane_slots) {
             room(slot, n * k);
         }
-        for (at, step) in schedule.lanes.iter().enumerate() {
+        for (at, step) in schedule.order.lanes.iter().enumerate() {
             let mut out = match step.out {
                 Place::Lane(n) => std::mem::take(&mut self.slots[n]),
                 Place::Output(n) => std::mem::take(&mut sums[to[n]]),
@@ -153,8 +153,8 @@ impl<T: Real> Lanes<'_, T> {
             Work::Sum(loops) => reduce::sum_axes(out, a, &loops.over(k, [true, true])),
             Work::Permute(loops) => layout::permute(out, a, &loops.over(k, [true, true])),
             Work::Transpose { batch, rows, cols } => layout::transpose_lanes(out, a, *batch, *rows, *cols, k),
-            Work::Gather(map) => self.schedule.program.map(*map).gather_lanes(out, a, k),
-            Work::Scatter(map) => self.schedule.program.map(*map).scatter_lanes(out, a, k),
+            Work::Gather(map) => self.schedule.map(*map).gather_lanes(out, a, k),
+            Work::Scatter(map) => self.schedule.map(*map).scatter_lanes(out, a, k),
             Work::Copy if la => arithmetic::accumulate(out, a),
             Work::Copy => {
                 for (out, &x) in out.chunks_exact_mut(k).zip(a) {

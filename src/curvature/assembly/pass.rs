@@ -7,7 +7,6 @@ use crate::graph::execute::{Leaves, Primal, Workspace};
 use crate::graph::{NodeId, Op, Schedule};
 use crate::tensor::Real;
 use faer::Par;
-use std::sync::Arc;
 
 impl Assembly {
     /// The lane pass of site l.
@@ -48,7 +47,7 @@ impl Assembly {
                 delta: delta.map(&mut want),
             })
             .collect();
-        Pass { schedule: Schedule::new(Arc::new(program), &wanted), slot, x, outputs }
+        Pass { schedule: Schedule::new(&program, &wanted), slot, x, outputs }
     }
 }
 

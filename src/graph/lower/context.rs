@@ -140,7 +140,7 @@ impl<'l, 'a> Node<'l, 'a> {
         if !self.p().is_constant(node) {
             return None;
         }
-        let schedule = Schedule::new(Arc::new(self.p().clone()), &[node]);
+        let schedule = Schedule::new(self.p(), &[node]);
         let mut primal = Primal::<f64>::new(&schedule, Leaves { params: Vec::new(), inputs: Arc::default() });
         primal.run(&schedule, faer::Par::Seq);
         Some(primal.output(&schedule, 0).to_vec())

@@ -1,11 +1,10 @@
 //! Hands out buffers and chooses the kernels of a [`Schedule`].
 
-use super::{Operand, Place, Schedule, Step, Work, flops, needed, roots, work};
+use super::{Operand, Order, Place, Step, Work, flops, needed, roots, work};
 use crate::graph::operator::Op;
-use crate::graph::program::{NodeId, Program};
+use crate::graph::program::{ConstId, NodeId, Program};
 use crate::tensor::strides::{Loops, broadcast, size};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Reads of a buffer that is never released.
 const KEPT: usize = usize::MAX / 2;
@@ -51,8 +50,8 @@ enum Inside {
 }
 
 /// A schedule in the making.
-pub(super) struct Planner {
-    program: Arc<Program>,
+pub(super) struct Planner<'p> {
+    program: &'p Program,
     products: bool,
     needed: Vec<bool>,
     root: Vec<NodeId>,
@@ -70,17 +69,17 @@ pub(super) struct Planner {
     primal: Vec<Step>,
     lanes: Vec<Step>,
     tangent_sizes: Vec<usize>,
-    constants: Vec<NodeId>,
+    constants: Vec<ConstId>,
     /// Steps of the lane pass with the mask of each: a mask may have its place later than the step that it serves.
     masks: Vec<(usize, NodeId)>,
     /// Transposed copies of what has no lanes.
     transposed: HashMap<NodeId, Place>,
 }
 
-impl Planner {
-    pub fn new(program: Arc<Program>, outputs: &[NodeId], products: bool) -> Self {
-        let needed = needed(&program, outputs);
-        let root = roots(&program);
+impl<'p> Planner<'p> {
+    pub fn new(program: &'p Program, outputs: &[NodeId], products: bool) -> Self {
+        let needed = needed(program, outputs);
+        let root = roots(program);
         let count = program.len();
         let mut uses = vec![0usize; count];
         for (_, node) in program.nodes().filter(|(id, node)| needed[id.index()] && node.op != Op::Reshape) {
@@ -158,7 +157,7 @@ impl Planner {
 
     /// The products that are computed together with the sum that alone reads them.
     fn find_inside(&mut self) {
-        let program = self.program.clone();
+        let program = self.program;
         for (id, node) in program.nodes().filter(|(id, node)| self.needed[id.index()] && node.op == Op::Add) {
             if node.args[0] == node.args[1] {
                 continue;
@@ -185,7 +184,7 @@ impl Planner {
 
     /// Where factors without lanes are zero, the other factor is not read and the product is zero.
     fn find_masks(&mut self) {
-        let program = self.program.clone();
+        let program = self.program;
         let laned: Vec<_> = program.nodes().filter(|(id, n)| self.needed[id.index()] && n.laned).collect();
         for &(id, node) in laned.iter().rev() {
             let only = |s: &Self, a: NodeId| {
@@ -227,8 +226,8 @@ impl Planner {
         }
     }
 
-    pub fn run(mut self, outputs: &[NodeId]) -> Schedule {
-        let program = self.program.clone();
+    pub fn run(mut self, outputs: &[NodeId]) -> Order {
+        let program = self.program;
         for (id, node) in program.nodes() {
             if !self.needed[id.index()] || self.inside[id.index()] != Inside::No {
                 continue;
@@ -240,8 +239,8 @@ impl Planner {
                     self.tangent_sizes[n] = size(&node.shape);
                     Place::Tangent(n)
                 }
-                Op::Constant(_) => {
-                    self.constants.push(id);
+                Op::Constant(c) => {
+                    self.constants.push(c);
                     Place::Constant(self.constants.len() - 1)
                 }
                 Op::Reshape => match self.places[self.buffer(id)] {
@@ -265,8 +264,10 @@ impl Planner {
             self.lanes[step].mask = Some(self.operand(mask));
         }
         let outputs = outputs.iter().map(|&o| self.operand(o)).collect();
-        Schedule {
-            program,
+        // they are kept for as long as the network
+        self.primal.shrink_to_fit();
+        self.lanes.shrink_to_fit();
+        Order {
             primal: self.primal,
             lanes: self.lanes,
             primal_slots: self.primal_slots.sizes,
@@ -296,7 +297,7 @@ impl Planner {
 
     /// One step for one node, and for the product of elements that it sums.
     fn plain(&mut self, id: NodeId) -> Place {
-        let program = self.program.clone();
+        let program = self.program;
         let node = program.node(id);
         let product =
             node.args.iter().copied().find(|a| node.op == Op::Add && self.inside[a.index()] == Inside::MulAdd);
@@ -321,10 +322,10 @@ impl Planner {
                     let along = |i: usize| broadcast(program.shape(read[i]), &node.shape);
                     Some(Work::MulAdd(Loops::new(&node.shape, [&along(0), &along(1), &along(2)])))
                 }
-                None => work(&program, id),
+                None => work(program, id),
             };
             if let Some(work) = work {
-                let flops = flops(&program, id) + product.map_or(0, |m| flops(&program, m));
+                let flops = flops(program, id) + product.map_or(0, |m| flops(program, m));
                 let add = matches!(out, Place::Output(_));
                 self.push(node.laned, work, args, out, add, (size(&node.shape), flops));
             }
@@ -335,7 +336,7 @@ impl Planner {
 
     /// A sum of products of matrices and at most one other term.
     fn sum_of_products(&mut self, id: NodeId) -> Place {
-        let program = self.program.clone();
+        let program = self.program;
         let node = program.node(id);
         let elements = size(&node.shape);
         let mut read = Vec::new();
@@ -402,12 +403,12 @@ impl Planner {
 
     /// The step of a product of matrices.
     fn product(&mut self, id: NodeId, out: Place, add: bool) {
-        let program = self.program.clone();
+        let program = self.program;
         let node = program.node(id);
         let elements = size(&node.shape);
         let (a, b) = (node.args[0], node.args[1]);
         let mut args = [Some(self.operand(a)), Some(self.operand(b)), None];
-        let mut work = work(&program, id);
+        let mut work = work(program, id);
         let mut mask = None;
         if let (true, Some(Work::MatMul { gemm, batch, .. })) = (self.products && node.laned, &mut work) {
             if gemm.tb && !program.laned(b) {
@@ -424,7 +425,7 @@ impl Planner {
         }
         if let Some(work) = work {
             self.masks.extend(mask.map(|m| (self.lanes.len(), m)));
-            let step = Step { work, args, out, add, mask: None, size: elements, flops: flops(&program, id) };
+            let step = Step { work, args, out, add, mask: None, size: elements, flops: flops(program, id) };
             if node.laned { self.lanes.push(step) } else { self.primal.push(step) }
         }
     }

@@ -43,11 +43,11 @@ impl<T: Real> Seeds<T> {
 
     /// Makes room for the tangents that a schedule reads.
     pub fn include(&mut self, schedule: &Schedule) {
-        let count = self.plain.len().max(schedule.tangent_sizes.len());
+        let count = self.plain.len().max(schedule.order.tangent_sizes.len());
         self.plain.resize_with(count, Vec::new);
         self.turned.resize_with(count, Vec::new);
         self.reads.resize_with(count, Turned::default);
-        for step in &schedule.lanes {
+        for step in &schedule.order.lanes {
             let Work::MatMul { gemm: g, batch_b: 1, .. } = &step.work else { continue };
             let Some(Operand { place: Place::Tangent(n), .. }) = step.args[1] else { continue };
             let read = &mut self.reads[n];
