@@ -32,6 +32,7 @@ program is timed, as Breakeven's products are.
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -48,8 +49,10 @@ DATA = ROOT / "tests" / "data"
 # seconds between two programs
 PAUSE = 0.25
 # Seconds: memory that was not touched while another program worked may be slow at first (in a virtual machine a matrix of
-# 0.7 GB, after 20 s of nothing at all, costs 0.05 to 0.15 s more); shorter work is done once before it is timed.
+# 0.7 GB, after 20 s of nothing at all, costs 0.05 to 0.15 s more); shorter work is done once before it is timed, and then
+# as often as SPAN holds it: a few milliseconds of one core that the host takes away would decide a shorter span.
 WARM = 2.0
+SPAN = 0.2
 
 # name, network or fixture, batch, quantity, precisions, peers
 FULL = ["jax_chunked", "torch_chunked"]
@@ -146,14 +149,14 @@ class Process:
         words = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
-    def once(self, count, pause=PAUSE):
-        """The mean of some repetitions, after one that is not timed where that is short."""
+    def once(self, pause=PAUSE):
+        """One repetition: the mean of as many as SPAN holds, after one that is not timed, where the work is short."""
         # threads of the program before may look out for work a while longer
         time.sleep(pause)
-        if self.seconds and self.seconds[-1] < WARM:
-            self.ask(1)
-        before = self.used()
-        words = self.ask(count)
+        before, words, count = self.used(), self.ask(1), 1
+        if float(words[0]) < WARM:
+            count = math.ceil(SPAN / float(words[0]))
+            before, words = self.used(), self.ask(count)
         self.seconds.append(float(words[0]))
         self.flops = float(words[1]) if len(words) > 1 else None
         self.cpu.append((self.used() - before) / count)
@@ -252,7 +255,7 @@ def main():
                     both = [Process([bench, *bench_words("hessian", folder, "f64", t)], t) for t in every]
                     for _ in range(options.reps):
                         for process in both:
-                            process.once(1)
+                            process.once()
                     for process in both:
                         process.close()
                     flops, n = both[0].flops / 1e9, both[0].size
@@ -273,7 +276,6 @@ def main():
                     words = bench_words("fresh", folder, precision, options.threads)
                     ours["new memory"] = Process([bench, *words], options.threads)
                     products = {t: gemm_processes(bench, precision, t) for t in every}
-                count = 40 if quantity == "product1" else 4 if quantity.startswith("product") else 1
                 others = {}
                 for peer in [] if options.no_peers else peers:
                     tried = {}
@@ -281,7 +283,7 @@ def main():
                         command = [sys.executable, __file__, "--serve", folder, model, quantity, precision, peer]
                         process = Process(command, t)
                         if process.ready:
-                            process.once(count)
+                            process.once()
                             tried[t] = process
                     best = min(tried, key=lambda t: tried[t].seconds[0], default=None)
                     for t, process in tried.items():
@@ -291,10 +293,10 @@ def main():
                         others[peer] = (best, tried[best], min(p.cpu[0] for p in tried.values()))
                 for turn in range(options.reps):
                     for process in [*ours.values(), *(p for both in products.values() for p in both.values())]:
-                        process.once(count)
+                        process.once()
                     for _, process, _ in others.values():
                         if turn < (options.peer_reps or options.reps) - 1:
-                            process.once(count)
+                            process.once()
                 for process in [*ours.values(), *(p for _, p, _ in others.values())]:
                     process.close()
                 in_turn = {}
@@ -357,7 +359,7 @@ def gemm(bench, precision, threads):
         rates = {}
         for name, process in gemm_processes(bench, precision, threads).items():
             for _ in range(6):
-                process.once(1, pause=0)
+                process.once(pause=0)
             process.close()
             rates[name] = 54e9 / process.median()
         told = ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items())

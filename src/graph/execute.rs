@@ -8,6 +8,7 @@ use crate::tensor::strides::Loops;
 use crate::tensor::{Real, elementwise, index, layout, reduce, softmax};
 use faer::Par;
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Parameters and batch of a run, in the scalar of the program.
@@ -46,11 +47,10 @@ impl<T: Real> Primal<T> {
         }
         let mut own = Some(self);
         let same = (&mut own as &mut dyn Any).downcast_mut::<Option<Primal<U>>>().and_then(Option::take);
-        same.or_else(|| own.map(|own| own.round(schedule))).unwrap_or_default()
+        same.or_else(|| own.map(|own| own.round(&read))).unwrap_or_default()
     }
 
-    fn round<U: Real>(&self, schedule: &Schedule) -> Primal<U> {
-        let read = schedule.read();
+    fn round<U: Real>(&self, read: &HashSet<Place>) -> Primal<U> {
         let round = |place: fn(usize) -> Place, all: &[Vec<T>]| -> Vec<Vec<U>> {
             let one = |(n, x): (usize, &Vec<T>)| match read.contains(&place(n)) {
                 true => x.iter().map(|v| U::of(v.wide())).collect(),

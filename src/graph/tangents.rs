@@ -149,13 +149,13 @@ impl<T: Real> Lanes<'_, T> {
             }
             Work::Select(loops) => elementwise::select(out, a, b, c, &loops.over(k, [la, lb, lc])),
             Work::Expand(loops) => elementwise::expand(out, a, &loops.over(k, [la])),
-            Work::Sum(loops) if step.add => arithmetic::add_axes(out, a, &loops.over(k, [true, true])),
+            Work::Sum(loops) if step.add => reduce::add_axes(out, a, &loops.over(k, [true, true])),
             Work::Sum(loops) => reduce::sum_axes(out, a, &loops.over(k, [true, true])),
             Work::Permute(loops) => layout::permute(out, a, &loops.over(k, [true, true])),
             Work::Transpose { batch, rows, cols } => layout::transpose_lanes(out, a, *batch, *rows, *cols, k),
             Work::Gather(map) => self.schedule.map(*map).gather_lanes(out, a, k),
             Work::Scatter(map) => self.schedule.map(*map).scatter_lanes(out, a, k),
-            Work::Copy if la => arithmetic::accumulate(out, a),
+            Work::Copy if la => reduce::accumulate(out, a),
             Work::Copy => {
                 for (out, &x) in out.chunks_exact_mut(k).zip(a) {
                     out.iter_mut().for_each(|o| *o += x);

@@ -20,6 +20,29 @@ pub fn vectorised(run: impl FnMut()) {
     pulp::Arch::new().dispatch(Body(run));
 }
 
+/// Evaluates `$run` with `$n` as it is and, where it is that many registers, as a constant: short runs are unrolled.
+macro_rules! of_length {
+    ($t:ident, $s:ident, $n:ident => $run:expr) => {{
+        let width = $t::width::<$s>();
+        match $n {
+            n if n == width => {
+                let $n = width;
+                $run
+            }
+            n if n == 2 * width => {
+                let $n = 2 * width;
+                $run
+            }
+            n if n == 4 * width => {
+                let $n = 4 * width;
+                $run
+            }
+            $n => $run,
+        }
+    }};
+}
+pub(super) use of_length;
+
 /// A scalar that fills the registers of an instruction set.
 pub trait Vector: Copy + 'static {
     /// A register.
