@@ -5,7 +5,7 @@
 //! ([`crate::atomic`]). A later run with the same key reads it and does the rest. Every task computes the same numbers
 //! whenever and by whomever it is run, so the matrix has the same bits as without an interruption.
 //!
-//! The file: one line `breakeven-assembly 1 VERSION KEY N BYTES DONE`, the columns as little-endian IEEE numbers of BYTES
+//! The file: one line `breakeven-assembly 2 VERSION KEY N BYTES DONE`, the columns as little-endian IEEE numbers of BYTES
 //! bytes, and the BLAKE3 hash (32 bytes) of all before it.
 
 use crate::atomic;
@@ -43,7 +43,7 @@ impl Checkpoint<'_> {
     }
 
     fn head(&self, n: usize, bytes: usize) -> String {
-        format!("breakeven-assembly 1 {} {} {n} {bytes} ", env!("CARGO_PKG_VERSION"), self.key)
+        format!("breakeven-assembly 2 {} {} {n} {bytes} ", env!("CARGO_PKG_VERSION"), self.key)
     }
 
     fn write<T: Real>(&self, out: MatRef<'_, T>, done: u64) -> Result<()> {

@@ -29,9 +29,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 const BYTES: usize = 4 << 20;
 /// Most sums of pieces, which are added up at the end.
 pub(super) const GROUPS: usize = 8;
-/// Lanes of a block, whole registers in either precision, at most two of 64 bytes.
-const LANES: [usize; 3] = [8, 16, MOST];
-const WIDEST: usize = 128;
+/// Bytes of the lanes of a narrow block and of a wide one: registers of 64 bytes, or twice as many of 32.
+const NARROW: usize = 64;
+const WIDE: usize = 128;
 /// Rows that a thread adds up at a time, and those that it brings into the caller's order.
 const ROWS: usize = 1024;
 const TILE: usize = 64;
@@ -161,13 +161,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Columns, of scalars of so many bytes, that are evaluated together.
 fn lanes_of<'a>(pieces: impl Iterator<Item = &'a Schedule>, bytes: usize) -> usize {
     let largest = pieces.map(Schedule::lane_elements).max().unwrap_or(0);
-    let fits = |k: usize| k * bytes <= WIDEST && k * bytes * largest <= BYTES;
-    LANES.into_iter().rev().find(|&k| fits(k)).unwrap_or(LANES[0])
+    if WIDE * largest <= BYTES { WIDE / bytes } else { NARROW / bytes }
 }
 
-/// The fewest lanes, not more than `most`, that hold so many columns.
-fn lanes_for(columns: usize, most: usize) -> usize {
-    LANES.into_iter().find(|&k| k >= columns).map_or(most, |k| k.min(most))
+/// The lanes of the first block of so many columns, of scalars of so many bytes: a narrow block costs as much as half its
+/// columns one by one.
+fn lanes_for(columns: usize, most: usize, bytes: usize) -> usize {
+    let narrow = NARROW / bytes;
+    match columns {
+        n if n <= narrow / 2 => 1,
+        n if n <= narrow + narrow / 2 => narrow,
+        _ => most,
+    }
 }
 
 /// The pieces of a group.
@@ -330,15 +335,8 @@ impl<T: Real> Linear<T> {
         let call = kept.unwrap_or_else(|| Call::new(self));
         let mut first = 0;
         while first < columns {
-            let rest = columns - first;
-            // blocks that are mostly empty cost more than their columns one by one
-            let lanes = match rest {
-                ..5 => 1,
-                5..12 => LANES[0],
-                12..24 => LANES[1],
-                _ => WIDEST / size_of::<T>(),
-            };
-            let used = lanes.min(rest);
+            let lanes = lanes_for(columns - first, WIDE / size_of::<T>(), size_of::<T>());
+            let used = lanes.min(columns - first);
             call.run(lanes, x.subcols(first, used), y.as_mut().subcols_mut(first, used), threads);
             first += used;
         }

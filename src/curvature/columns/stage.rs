@@ -29,8 +29,8 @@ struct Blocks<'c, 'p> {
     from: usize,
     to: Vec<usize>,
     plans: Vec<Arc<Plan>>,
-    /// Columns of a task.
-    lanes: usize,
+    /// The columns of each task.
+    tasks: Vec<Range<usize>>,
     /// Operations of a column.
     flops: u64,
     map: Ready<Map>,
@@ -54,20 +54,15 @@ impl<'p> Columns<'p> {
             .filter(|(_, to)| !to.is_empty())
             .map(|(from, to)| {
                 let plans = self.plans(&[from], &to);
-                let lanes = Plan::lanes(&plans, self.prepared.precision.bytes());
+                let tasks = Plan::blocks(&plans, self.block.tensors[from].size, self.prepared.precision.bytes());
                 let map = Ready::new();
-                Box::new(Blocks { columns: self, from, to, plans, lanes, flops: flops(from), map, desks }) as _
+                Box::new(Blocks { columns: self, from, to, plans, tasks, flops: flops(from), map, desks }) as _
             })
             .collect()
     }
 }
 
 impl Blocks<'_, '_> {
-    fn of(&self, task: usize) -> Range<usize> {
-        let first = task * self.lanes;
-        first..(first + self.lanes).min(self.columns.block.tensors[self.from].size)
-    }
-
     fn map(&self) -> Arc<Map> {
         self.map.get(|| {
             let sources = self.columns.sources(self.plans.clone());
@@ -103,11 +98,11 @@ impl Blocks<'_, '_> {
 
 impl<U: Real> Stage<U> for Blocks<'_, '_> {
     fn tasks(&self) -> usize {
-        self.columns.block.tensors[self.from].size.div_ceil(self.lanes)
+        self.tasks.len()
     }
 
     fn flops(&self, task: usize) -> u64 {
-        self.flops * self.of(task).len() as u64
+        self.flops * self.tasks[task].len() as u64
     }
 
     fn prepare(&self) {
@@ -116,8 +111,8 @@ impl<U: Real> Stage<U> for Blocks<'_, '_> {
 
     fn run(&self, to: &Writer<'_, '_, U>, task: usize) -> Result<()> {
         match &*self.map() {
-            Map::F64(map) => self.write(map, self.of(task), &self.desks.wide, to),
-            Map::F32(map) => self.write(map, self.of(task), &self.desks.narrow, to),
+            Map::F64(map) => self.write(map, self.tasks[task].clone(), &self.desks.wide, to),
+            Map::F32(map) => self.write(map, self.tasks[task].clone(), &self.desks.narrow, to),
         }
     }
 
