@@ -7,8 +7,8 @@ pub(crate) fn ask_for_large<T>(start: *const T, count: usize) {
     advise(start.cast(), count.saturating_mul(size_of::<T>()));
 }
 
-/// Shorter memory has no whole large page to gain.
-const SHORTEST: usize = 4 << 20;
+/// Bytes of a large page; shorter memory has none to gain.
+pub(crate) const LARGE: usize = 2 << 20;
 
 #[cfg(target_os = "linux")]
 fn advise(start: *const u8, bytes: usize) {
@@ -18,7 +18,7 @@ fn advise(start: *const u8, bytes: usize) {
         fn madvise(start: *const u8, bytes: usize, advice: i32) -> i32;
     }
     let skip = start.align_offset(PAGE);
-    if bytes < SHORTEST || skip >= bytes {
+    if bytes < LARGE || skip >= bytes {
         return;
     }
     // SAFETY: this advice reads and writes no memory and changes neither contents nor protection of the pages, whoever
@@ -34,23 +34,23 @@ fn advise(_: *const u8, _: usize) {}
 
 #[cfg(test)]
 mod tests {
-    use super::{SHORTEST, ask_for_large};
+    use super::{LARGE, ask_for_large};
 
     #[test]
     fn contents_and_room_stay() {
-        let mut column: Vec<u64> = Vec::with_capacity(3 * SHORTEST / 8 + 5);
+        let mut column: Vec<u64> = Vec::with_capacity(3 * LARGE / 8 + 5);
         column.extend(0..1000);
         let place = column.as_ptr();
         ask_for_large(column.as_ptr(), column.capacity());
         assert_eq!(column.as_ptr(), place);
         assert!(column.iter().copied().eq(0..1000));
-        column.extend(1000..3 * SHORTEST as u64 / 8);
-        assert!(column.iter().copied().eq(0..3 * SHORTEST as u64 / 8));
+        column.extend(1000..3 * LARGE as u64 / 8);
+        assert!(column.iter().copied().eq(0..3 * LARGE as u64 / 8));
     }
 
     #[test]
     fn any_length_and_place_is_taken() {
-        for length in [0, 1, 4095, 4096, SHORTEST - 1, SHORTEST, SHORTEST + 4097] {
+        for length in [0, 1, 4095, 4096, LARGE - 1, LARGE, LARGE + 4097] {
             for skip in [0, 1, 4095] {
                 let mut bytes: Vec<u8> = vec![7; length + skip];
                 ask_for_large(bytes[skip..].as_ptr(), length);
@@ -59,6 +59,6 @@ mod tests {
             }
         }
         // Nothing is mapped there.
-        ask_for_large(std::ptr::without_provenance::<u8>(1 << 12), SHORTEST);
+        ask_for_large(std::ptr::without_provenance::<u8>(1 << 12), LARGE);
     }
 }

@@ -8,21 +8,23 @@
 //! |---|---|
 //! | `real` | the scalar trait |
 //! | `strides` | extents, strides and collapsed loops over broadcast operands |
-//! | `arithmetic` | sums, differences, products of arrays, and sums over axes, in registers |
+//! | `lines` | memory that begins at a line of the caches |
+//! | `arithmetic` | sums, differences, products of arrays, in registers |
 //! | `elementwise` | maps, comparisons, choices |
-//! | `reduce` | sums over axes, from zero |
+//! | `reduce` | sums over axes and of arrays into others, in registers |
 //! | `softmax` | softmax, log-sum-exp, cross-entropy rows, argmax masks |
 //! | `layout` | axis permutations |
 //! | `index` | gather and scatter-add by a constant index map |
 //! | `matmul` | batched products by faer |
 //! | `panels` | sums of outer products of chosen rows, packed once, triangles alone where they are enough |
 //! | `skinny` | products a few registers wide, without packing, zeros skipped |
-//! | `simd` | the registers that `arithmetic`, `skinny` and `panels` are written in |
+//! | `simd` | the registers that `arithmetic`, `reduce`, `skinny` and `panels` are written in |
 
 pub mod arithmetic;
 pub mod elementwise;
 pub mod index;
 pub mod layout;
+pub mod lines;
 pub mod matmul;
 pub mod panels;
 pub mod real;

@@ -17,6 +17,7 @@ use crate::graph::tangents::{Buffers, Evaluated, MOST, Seeds};
 use crate::graph::{NodeId, Op, Program, Schedule};
 use crate::parallel::{Job, Threads};
 use crate::tensor::Real;
+use crate::tensor::lines::Lines;
 use crate::tensor::simd::vectorised;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -131,7 +132,7 @@ struct Shared<T> {
     outputs: Vec<Part>,
     seeds: RwLock<Seeds<T>>,
     /// Sums of the outputs over each group of pieces.
-    sums: Vec<RwLock<Vec<Vec<T>>>>,
+    sums: Vec<RwLock<Vec<Lines<T>>>>,
     /// The whole sums of [`ROWS`] rows of an output (its number, the first row), lane after lane.
     totals: Vec<(usize, usize, Mutex<Vec<f64>>)>,
     /// The groups in the order in which they are claimed, the largest first.
@@ -181,11 +182,10 @@ fn members(group: usize, groups: usize, pieces: usize) -> Range<usize> {
 }
 
 /// Makes every sum zero, for `lanes` lanes.
-fn clear<T: Real>(sums: &mut Vec<Vec<T>>, outputs: &[Part], lanes: usize) {
-    sums.resize_with(outputs.len(), Vec::new);
+fn clear<T: Real>(sums: &mut Vec<Lines<T>>, outputs: &[Part], lanes: usize) {
+    sums.resize_with(outputs.len(), Lines::new);
     for (sum, part) in sums.iter_mut().zip(outputs) {
-        sum.clear();
-        sum.resize(part.size * lanes, T::ZERO);
+        sum.room(part.size * lanes).fill(T::ZERO);
     }
 }
 
@@ -224,7 +224,7 @@ impl<T: Real> Shared<T> {
             let tile = &mut tile[..count * lanes];
             tile.fill(0.0);
             for sums in groups.iter().flatten() {
-                let sums = &sums[output][(first + at) * lanes..][..count * lanes];
+                let sums = &sums[output].all()[(first + at) * lanes..][..count * lanes];
                 vectorised(
                     #[inline(always)]
                     || {

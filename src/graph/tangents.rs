@@ -10,9 +10,10 @@ mod seeds;
 
 use self::product::Product;
 pub use self::seeds::{MOST, Seeds};
-use super::execute::{Leaves, Primal, binary, call, room};
+use super::execute::{Leaves, Primal, binary, call};
 use super::operator::Cmp;
 use super::schedule::{Binary, Operand, Place, Schedule, Step, Work};
+use crate::tensor::lines::Lines;
 use crate::tensor::matmul::Gemm;
 use crate::tensor::skinny::Live;
 use crate::tensor::{Real, arithmetic, elementwise, layout, reduce};
@@ -22,7 +23,10 @@ use std::sync::Arc;
 /// Buffers of one worker.
 #[derive(Debug, Default)]
 pub struct Buffers<T> {
-    slots: Vec<Vec<T>>,
+    /// The lane buffers of a schedule one after the other.
+    slots: Lines<T>,
+    /// Where each begins.
+    starts: Vec<usize>,
     scratch: Vec<T>,
 }
 
@@ -62,43 +66,42 @@ impl<T: Real> Evaluated<T> {
 impl<T: Real> Buffers<T> {
     /// No buffers yet.
     pub fn new() -> Self {
-        Buffers { slots: Vec::new(), scratch: Vec::new() }
+        Buffers { slots: Lines::new(), starts: Vec::new(), scratch: Vec::new() }
     }
 
     /// Adds the n-th output of the schedule to the buffer `sums[to[n]]`, lanes innermost.
-    pub fn run(&mut self, parts: &Evaluated<T>, seeds: &Seeds<T>, sums: &mut [Vec<T>], to: &[usize]) {
+    pub fn run(&mut self, parts: &Evaluated<T>, seeds: &Seeds<T>, sums: &mut [Lines<T>], to: &[usize]) {
         let Evaluated { schedule, primal, lives } = parts;
         let k = seeds.lanes;
-        let count = schedule.order.lane_slots.len();
-        if self.slots.len() < count {
-            self.slots.resize_with(count, Vec::new);
+        let Buffers { slots, starts, scratch } = self;
+        starts.clear();
+        let mut end = 0;
+        for &n in &schedule.order.lane_slots {
+            starts.push(end);
+            end += Lines::<T>::whole((n * k).max(1));
         }
-        for (slot, &n) in self.slots.iter_mut().zip(&schedule.order.lane_slots) {
-            room(slot, n * k);
-        }
+        let slots = slots.room(end);
         for (at, step) in schedule.order.lanes.iter().enumerate() {
-            let mut out = match step.out {
-                Place::Lane(n) => std::mem::take(&mut self.slots[n]),
-                Place::Output(n) => std::mem::take(&mut sums[to[n]]),
+            // a step never reads the buffer that it writes
+            let (before, out, after, first) = match step.out {
+                Place::Lane(n) => {
+                    let first = starts[n] + step.size * k;
+                    let (rest, after) = slots.split_at_mut(first);
+                    let (before, out) = rest.split_at_mut(starts[n]);
+                    (&*before, out, &*after, first)
+                }
+                Place::Output(n) => (&*slots, &mut sums[to[n]].all_mut()[..step.size * k], &[][..], end),
                 _ => continue,
             };
-            let mut scratch = std::mem::take(&mut self.scratch);
-            {
-                let value = |a: Operand| match a.place {
-                    Place::Lane(n) => &self.slots[n][..a.size * k],
-                    Place::Tangent(n) => &seeds.plain[n][..a.size * k],
-                    _ => primal.value(a),
-                };
-                let args = step.args.map(|a| a.map_or(&[][..], value));
-                let live = lives.get(at).and_then(Option::as_ref);
-                Lanes { schedule, step, seeds, live, k }.run(&mut out[..step.size * k], args, &mut scratch);
-            }
-            self.scratch = scratch;
-            match step.out {
-                Place::Lane(n) => self.slots[n] = out,
-                Place::Output(n) => sums[to[n]] = out,
-                _ => {}
-            }
+            let value = |a: Operand| match a.place {
+                Place::Lane(n) if starts[n] < before.len() => &before[starts[n]..][..a.size * k],
+                Place::Lane(n) => &after[starts[n] - first..][..a.size * k],
+                Place::Tangent(n) => &seeds.plain[n].all()[..a.size * k],
+                _ => primal.value(a),
+            };
+            let args = step.args.map(|a| a.map_or(&[][..], value));
+            let live = lives.get(at).and_then(Option::as_ref);
+            Lanes { schedule, step, seeds, live, k }.run(out, args, scratch);
         }
     }
 }

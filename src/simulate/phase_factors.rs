@@ -14,6 +14,7 @@
 use super::fft::Fft;
 use crate::elementary::ln_normal;
 use crate::error::{Error, Result};
+use crate::tensor::simd::vectorised;
 use pulp::{Simd, WithSimd};
 use std::f64::consts::FRAC_PI_4;
 
@@ -93,13 +94,18 @@ pub fn phases(coefficients: &[f64]) -> Result<Phases> {
     }
     let signal = laurent(coefficients);
     let half = d / 2 + 1;
-    let outer = outer_function(&signal, half, &place)?;
-    let arch = pulp::Arch::new();
-    let tangents = arch.dispatch(|| strip(&signal[..half], outer));
+    let mut outer = outer_function(&signal, half, &place)?;
+    let tangents = vectorised(
+        #[inline(always)]
+        || strip(&signal[..half], &mut outer),
+    );
     let mut wx: Vec<f64> = tangents.iter().map(|t| t.atan()).collect();
     wx.extend_from_within(..d - d / 2);
     wx[half..].reverse();
-    let residual = arch.dispatch(|| rebuild_error(&wx, &signal));
+    let residual = vectorised(
+        #[inline(always)]
+        || rebuild_error(&wx, &signal),
+    );
     if residual.is_nan() || residual > RESIDUAL_LIMIT {
         return Err(Error::certificate(
             "simulate::phases",
@@ -155,9 +161,12 @@ fn outer_function(signal: &[f64], wanted: usize, place: &impl Fn() -> String) ->
         let aliased = 2 * size - wanted;
         let rate = decay(sums[1..].iter().map(|l| l.1 * scale), size);
         if coefficient_bound(signal.len(), rate, aliased) <= NEGLIGIBLE {
-            let logs: Vec<f64> =
+            let mut logs: Vec<f64> =
                 sums[..wanted].iter().enumerate().map(|(k, l)| l.0 * scale * if k == 0 { 1.0 } else { 2.0 }).collect();
-            return Ok(pulp::Arch::new().dispatch(|| exponential(logs)));
+            return Ok(vectorised(
+                #[inline(always)]
+                || exponential(&mut logs),
+            ));
         }
         if size >= LARGEST_TRANSFORM {
             return Err(Error::resource(
@@ -248,7 +257,7 @@ fn even_transform(plan: &Fft, f: &[f64], scratch: &mut [f64], roots: &[(f64, f64
 
 /// Coefficients of exp(Σ g_k z^k): n·e_n = Σ_{k=1}^{n} k·g_k·e_{n−k}.
 #[inline(always)]
-fn exponential(mut g: Vec<f64>) -> Vec<f64> {
+fn exponential(g: &mut [f64]) -> Vec<f64> {
     let n = g.len();
     let first = g[0].exp();
     g.iter_mut().enumerate().for_each(|(k, x)| *x *= k as f64);
@@ -279,7 +288,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// tan ψ_k for the first half: B ← (B − tα)/z, α ← α + tB, t = B_0/α_0 (the common factor cos ψ drops out).
 #[inline(always)]
-fn strip(signal: &[f64], mut a: Vec<f64>) -> Vec<f64> {
+fn strip(signal: &[f64], a: &mut [f64]) -> Vec<f64> {
     let half = signal.len();
     let mut b = signal.to_vec();
     let mut tangents = Vec::with_capacity(half);

@@ -6,6 +6,7 @@
 //! product Σ ±y_k·y_kᵀ, y = √|d|·x, reads both sides from the same panels, and only its tiles on and above the diagonal are
 //! computed. A tile stays in registers over the rows of one part. Sums run in the order of the rows.
 
+use super::lines::Lines;
 use super::real::Real;
 use pulp::{Simd, WithSimd};
 use std::marker::PhantomData;
@@ -37,38 +38,6 @@ pub struct Panels<T> {
 struct Part {
     rows: usize,
     negative: bool,
-}
-
-/// Memory that begins where a line of the caches does, so that a register lies in one line.
-#[derive(Debug, Default)]
-struct Lines<T> {
-    held: Vec<T>,
-    start: usize,
-    size: usize,
-}
-
-/// Bytes of a line.
-const LINE: usize = 64;
-
-impl<T: Real> Lines<T> {
-    /// Makes room for `size` elements; those that were there stay.
-    fn grow(&mut self, size: usize) {
-        if size > self.size {
-            let mut held = vec![T::ZERO; size + size / 2 + LINE];
-            // an offset that cannot be found costs speed only
-            let start = held.as_ptr().align_offset(LINE).min(LINE);
-            held[start..start + self.size].copy_from_slice(self.all());
-            (self.size, self.held, self.start) = (size + size / 2, held, start);
-        }
-    }
-
-    fn all(&self) -> &[T] {
-        &self.held[self.start..self.start + self.size]
-    }
-
-    fn all_mut(&mut self) -> &mut [T] {
-        &mut self.held[self.start..self.start + self.size]
-    }
 }
 
 impl<T: Real> Panels<T> {

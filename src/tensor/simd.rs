@@ -7,17 +7,17 @@ use pulp::{Simd, WithSimd};
 /// Its body, and what it calls, must be `#[inline(always)]`, else it is compiled for the smallest processor. A closure that
 /// is called once goes through a function that is not, hence `FnMut`.
 #[inline(always)]
-pub fn vectorised(run: impl FnMut()) {
+pub fn vectorised<R>(run: impl FnMut() -> R) -> R {
     struct Body<F>(F);
-    impl<F: FnMut()> WithSimd for Body<F> {
-        type Output = ();
+    impl<R, F: FnMut() -> R> WithSimd for Body<F> {
+        type Output = R;
 
         #[inline(always)]
-        fn with_simd<S: Simd>(mut self, _: S) {
-            (self.0)();
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
         }
     }
-    pulp::Arch::new().dispatch(Body(run));
+    pulp::Arch::new().dispatch(Body(run))
 }
 
 /// Evaluates `$run` with `$n` as it is and, where it is that many registers, as a constant: short runs are unrolled.

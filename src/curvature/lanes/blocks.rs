@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::graph::tangents::{Buffers, Seeds};
 use crate::parallel::Threads;
 use crate::tensor::Real;
+use crate::tensor::lines::Lines;
 use faer::MatMut;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(in crate::curvature) struct Desk<T> {
     buffers: Buffers<T>,
-    sums: Vec<Vec<T>>,
+    sums: Vec<Lines<T>>,
     tangents: Vec<Vec<T>>,
 }
 
@@ -73,8 +74,8 @@ impl<T: Real> Linear<T> {
                 buffers.run(&piece.evaluated, &seeds, sums, &piece.plan.wanted);
             }
             for (output, sums) in sums.iter().enumerate() {
-                finite("product with the curvature matrix", sums)?;
-                write(output, sums, lanes);
+                finite("product with the curvature matrix", sums.all())?;
+                write(output, sums.all(), lanes);
             }
             Ok(())
         });

@@ -1,7 +1,7 @@
 //! Tangents of the leaves, as the lane passes read them.
 
-use crate::graph::execute::room;
 use crate::graph::schedule::{Operand, Place, Schedule, Work};
+use crate::tensor::lines::Lines;
 use crate::tensor::{Real, layout};
 
 /// Most lanes of a block.
@@ -29,9 +29,9 @@ impl Turned {
 #[derive(Debug, Default)]
 pub struct Seeds<T> {
     pub(super) lanes: usize,
-    pub(super) plain: Vec<Vec<T>>,
+    pub(super) plain: Vec<Lines<T>>,
     /// Those that products of matrices read so, with their two axes exchanged.
-    turned: Vec<Vec<T>>,
+    turned: Vec<Lines<T>>,
     reads: Vec<Turned>,
 }
 
@@ -44,8 +44,8 @@ impl<T: Real> Seeds<T> {
     /// Makes room for the tangents that a schedule reads.
     pub fn include(&mut self, schedule: &Schedule) {
         let count = self.plain.len().max(schedule.order.tangent_sizes.len());
-        self.plain.resize_with(count, Vec::new);
-        self.turned.resize_with(count, Vec::new);
+        self.plain.resize_with(count, Lines::new);
+        self.turned.resize_with(count, Lines::new);
         self.reads.resize_with(count, Turned::default);
         for step in &schedule.order.lanes {
             let Work::MatMul { gemm: g, batch_b: 1, .. } = &step.work else { continue };
@@ -72,7 +72,7 @@ impl<T: Real> Seeds<T> {
     pub fn set<I: Iterator<Item = T>>(&mut self, n: usize, size: usize, mut lane: impl FnMut(usize) -> Option<I>) {
         let k = self.lanes;
         let (Some(plain), Some(turned)) = (self.plain.get_mut(n), self.turned.get_mut(n)) else { return };
-        let plain = room(plain, size * k);
+        let plain = plain.room(size * k);
         let mut lanes: [Option<I>; MOST] = std::array::from_fn(|l| if l < k { lane(l) } else { None });
         for tile in plain.chunks_mut(TILE * k) {
             for (l, lane) in lanes.iter_mut().enumerate().take(k) {
@@ -86,7 +86,7 @@ impl<T: Real> Seeds<T> {
         let read = self.reads.get(n).copied().unwrap_or_default();
         if read.kept(k) {
             let (rows, cols) = read.extents;
-            layout::transpose_lanes(room(turned, size * k), plain, 1, rows, cols, k);
+            layout::transpose_lanes(turned.room(size * k), plain, 1, rows, cols, k);
         }
     }
 
@@ -94,6 +94,6 @@ impl<T: Real> Seeds<T> {
     pub(super) fn turned(&self, n: usize) -> Option<&[T]> {
         let read = self.reads.get(n)?;
         let (rows, cols) = read.extents;
-        read.kept(self.lanes).then(|| &self.turned[n][..rows * cols * self.lanes])
+        read.kept(self.lanes).then(|| &self.turned[n].all()[..rows * cols * self.lanes])
     }
 }
