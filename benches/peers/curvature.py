@@ -50,9 +50,11 @@ DATA = ROOT / "tests" / "data"
 PAUSE = 0.25
 # Seconds: memory that was not touched while another program worked may be slow at first (in a virtual machine a matrix of
 # 0.7 GB, after 20 s of nothing at all, costs 0.05 to 0.15 s more); shorter work is done once before it is timed, and then
-# as often as SPAN holds it: a few milliseconds of one core that the host takes away would decide a shorter span.
+# as often as SPAN holds it, in so many turns with what it is compared with: a few milliseconds of one core that the host
+# takes away would decide a shorter span, and a guest of the host that comes or goes is there for all.
 WARM = 2.0
-SPAN = 0.2
+SPAN = 0.25
+TURNS = 5
 
 # name, network or fixture, batch, quantity, precisions, peers
 FULL = ["jax_chunked", "torch_chunked"]
@@ -127,8 +129,8 @@ def serve(folder, model, quantity, precision, variant):
 class Process:
     """A program that answers every line with seconds."""
 
-    def __init__(self, command, threads):
-        cpus = set(sorted(os.sched_getaffinity(0))[:threads])
+    def __init__(self, command, threads, first=0):
+        cpus = set(sorted(os.sched_getaffinity(0))[first : first + threads])
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
         environment["OMP_NUM_THREADS"] = environment["OPENBLAS_NUM_THREADS"] = str(threads)
         self.child = subprocess.Popen(
@@ -149,23 +151,17 @@ class Process:
         words = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
-    def once(self, pause=PAUSE):
-        """One repetition: the mean of as many as SPAN holds, after one that is not timed, where the work is short."""
-        # threads of the program before may look out for work a while longer
-        time.sleep(pause)
-        before, words, count = self.used(), self.ask(1), 1
-        if float(words[0]) < WARM:
-            count = math.ceil(SPAN / float(words[0]))
-            before, words = self.used(), self.ask(count)
-        self.seconds.append(float(words[0]))
-        self.flops = float(words[1]) if len(words) > 1 else None
-        self.cpu.append((self.used() - before) / count)
-
     def ask(self, count):
-        """Lets the program work and returns its answer."""
+        """Lets the program work so often and returns the seconds of once."""
         self.child.stdin.write(f"{count}\n")
         self.child.stdin.flush()
-        return self.child.stdout.readline().split()
+        return self.answer()
+
+    def answer(self):
+        """What the program was asked for."""
+        words = self.child.stdout.readline().split()
+        self.flops = float(words[1]) if len(words) > 1 else None
+        return float(words[0])
 
     def close(self):
         """Ends the program, and notes the most memory (bytes) that it held."""
@@ -177,6 +173,62 @@ class Process:
     def median(self):
         """Median seconds."""
         return middle(self.seconds)
+
+
+class Copies(Process):
+    """A program of one thread on every core at the same time: what the machine has for threads that share nothing."""
+
+    def __init__(self, command, count):
+        super().__init__(command, 1)
+        self.others = [Process(command, 1, first) for first in range(1, count)]
+
+    def ask(self, count):
+        """Lets all work and returns the mean of their seconds."""
+        for process in [self, *self.others]:
+            process.child.stdin.write(f"{count}\n")
+            process.child.stdin.flush()
+        return sum(process.answer() for process in [self, *self.others]) / (1 + len(self.others))
+
+    def close(self):
+        """Ends the programs."""
+        super().close()
+        for process in self.others:
+            process.close()
+
+
+def once(processes, pause=PAUSE):
+    """One repetition of each: the mean of as many as SPAN holds, after one that is not timed, where the work is short. The
+    programs take turns within the span."""
+    if not processes:
+        return
+    # threads of the program before may look out for work a while longer
+    time.sleep(pause)
+    first, spent = {}, {}
+    for process in processes:
+        before = process.used()
+        first[process] = process.ask(1)
+        spent[process] = process.used() - before
+    turns = TURNS if max(first.values()) < SPAN else 1
+    sums = {process: [0, 0.0, 0.0] for process in processes}
+    for _ in range(turns):
+        for process in processes:
+            if first[process] >= WARM:
+                sums[process] = [1, first[process], spent[process]]
+                continue
+            if turns > 1:
+                process.ask(1)
+            count, before = math.ceil(SPAN / turns / first[process]), process.used()
+            seconds = process.ask(count) * count
+            at = sums[process]
+            sums[process] = [at[0] + count, at[1] + seconds, at[2] + process.used() - before]
+    for process, (count, seconds, cpu) in sums.items():
+        process.seconds.append(seconds / count)
+        process.cpu.append(cpu / count)
+
+
+def pairs(one, other):
+    """The median of the ratios of repetitions that were timed by turns."""
+    return middle([a / b for a, b in zip(one.seconds, other.seconds)])
 
 
 def tokens(file, batch, length):
@@ -254,8 +306,7 @@ def main():
                     every = [options.threads, 1]
                     both = [Process([bench, *bench_words("hessian", folder, "f64", t)], t) for t in every]
                     for _ in range(options.reps):
-                        for process in both:
-                            process.once()
+                        once(both)
                     for process in both:
                         process.close()
                     flops, n = both[0].flops / 1e9, both[0].size
@@ -271,6 +322,7 @@ def main():
                 folder, model = folder_of(network, batch, bench, pathlib.Path(place))
                 every = range(1, options.threads + 1)
                 ours = {t: Process([bench, *bench_words(quantity, folder, precision, t)], t) for t in every}
+                copies = Copies([bench, *bench_words(quantity, folder, precision, 1)], options.threads)
                 products = {}
                 if quantity == "hessian":
                     words = bench_words("fresh", folder, precision, options.threads)
@@ -283,7 +335,7 @@ def main():
                         command = [sys.executable, __file__, "--serve", folder, model, quantity, precision, peer]
                         process = Process(command, t)
                         if process.ready:
-                            process.once()
+                            once([process])
                             tried[t] = process
                     best = min(tried, key=lambda t: tried[t].seconds[0], default=None)
                     for t, process in tried.items():
@@ -292,19 +344,19 @@ def main():
                     if best:
                         others[peer] = (best, tried[best], min(p.cpu[0] for p in tried.values()))
                 for turn in range(options.reps):
-                    for process in [*ours.values(), *(p for both in products.values() for p in both.values())]:
-                        process.once()
+                    once([*ours.values(), copies])
+                    once([p for both in products.values() for p in both.values()])
                     for _, process, _ in others.values():
                         if turn < (options.peer_reps or options.reps) - 1:
-                            process.once()
-                for process in [*ours.values(), *(p for _, p, _ in others.values())]:
+                            once([process])
+                for process in [*ours.values(), copies, *(p for _, p, _ in others.values())]:
                     process.close()
                 in_turn = {}
                 for t, both in products.items():
                     rates = {k: 54e9 / process.median() for k, process in both.items()}
                     told = ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items())
                     print(f"{'':34} GEMM in turn {precision} {t}t: {told} GFLOP/s")
-                    in_turn[t] = max(rates.values())
+                    in_turn[t] = min(both.values(), key=Process.median)
                     for process in both.values():
                         process.close()
                 for t, process in ours.items():
@@ -314,7 +366,8 @@ def main():
                         if quantity == "hessian":
                             threads = t if isinstance(t, int) else options.threads
                             own = process.flops / process.median()
-                            rate += f", {own / in_turn[threads]:.0%} of GEMM in turn"
+                            share = process.flops / 54e9 * pairs(in_turn[threads], process)
+                            rate += f", {share:.1%} of GEMM in turn"
                             rate += f", {own / gemm(bench, precision, threads):.0%} alone"
                             matrix = process.size**2 * (4 if precision == "f32" else 8)
                             rate += f", matrix + {(process.most - matrix) / 1e9:.3f} GB"
@@ -322,7 +375,9 @@ def main():
                 base = ours[options.threads].median()
                 cpu = min(middle(ours[t].cpu) for t in every)
                 if options.threads > 1:
-                    print(f"{'':34} {options.threads} threads / 1: {ours[1].median() / base:.2f}x")
+                    told = f"{options.threads} threads / 1: {pairs(ours[1], ours[options.threads]):.3f}x"
+                    most = options.threads * pairs(ours[1], copies)
+                    print(f"{'':34} {told}; {options.threads} copies of 1 thread: {most:.3f}x")
                 for peer, (t, process, first) in others.items():
                     least = min(middle(process.cpu), first)
                     ratio = f"{process.median() / base:8.2f}x {least / max(cpu, 1e-9):8.2f}x, {process.most / 1e9:.3f} GB"
@@ -359,7 +414,7 @@ def gemm(bench, precision, threads):
         rates = {}
         for name, process in gemm_processes(bench, precision, threads).items():
             for _ in range(6):
-                process.once(pause=0)
+                once([process], pause=0)
             process.close()
             rates[name] = 54e9 / process.median()
         told = ", ".join(f"{k} {v / 1e9:.1f}" for k, v in rates.items())
