@@ -2,8 +2,14 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// What the names of unfinished files begin with.
+const UNFINISHED: &str = ".partial-";
+/// A file is locked soon after it was made.
+const UNLOCKED: Duration = Duration::from_secs(2);
 
 /// Writes `bytes` to `path` so that a reader, or a crash at any moment, sees the old file or the new one, whole.
 ///
@@ -23,12 +29,27 @@ pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Re
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(fail)?;
+    let mut temporary = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(fail)?;
+    // where files cannot be locked, none is swept away either
+    let _ = temporary.as_file().try_lock();
     write(temporary.as_file_mut()).map_err(fail)?;
     set_default_permissions(temporary.as_file(), path).map_err(fail)?;
     temporary.as_file().sync_all().map_err(fail)?;
     temporary.persist(path).map_err(|e| fail(e.error))?;
     sync_folder(folder).map_err(fail)
+}
+
+/// Removes what killed writers left in `folder`; files that a living one works on are locked by it, and stay. What cannot be
+/// removed costs space only.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let abandoned = || std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if unfinished && age().is_some_and(|age| age >= UNLOCKED) && abandoned() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes a rename in `folder` durable.
@@ -55,7 +76,9 @@ fn set_default_permissions(_: &std::fs::File, _: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::write_file;
+    use super::{UNLOCKED, sweep, write_file, write_with};
+    use std::fs::File;
+    use std::time::SystemTime;
 
     #[test]
     fn replaces_whole_and_leaves_nothing_behind() {
@@ -65,6 +88,39 @@ mod tests {
         write_file(&path, b"new bytes").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new bytes");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || {
+            let mut names: Vec<String> =
+                std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        for (name, age) in [(".partial-left", 2), (".partial-new", 0), ("partial", 2), ("a.partial-b", 2)] {
+            let file = File::create(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age * UNLOCKED).unwrap();
+        }
+        let path = dir.path().join("whole");
+        write_with(&path, |out| {
+            out.write_all(b"half")?;
+            // as old as the one that is left, but at work
+            for name in names().iter().filter(|name| name.starts_with(".partial-") && *name != ".partial-new") {
+                File::options()
+                    .append(true)
+                    .open(dir.path().join(name))?
+                    .set_modified(SystemTime::now() - 2 * UNLOCKED)?;
+            }
+            sweep(dir.path());
+            out.write_all(b" and half")
+        })
+        .unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"half and half");
+        assert_eq!(names(), [".partial-new", "a.partial-b", "partial", "whole"]);
+        // there is nothing to sweep
+        sweep(&dir.path().join("no such folder"));
     }
 
     #[test]

@@ -183,11 +183,12 @@ class Copies(Process):
         self.others = [Process(command, 1, first) for first in range(1, count)]
 
     def ask(self, count):
-        """Lets all work and returns the mean of their seconds."""
+        """Lets all work and returns the seconds of once at the mean of their rates."""
         for process in [self, *self.others]:
             process.child.stdin.write(f"{count}\n")
             process.child.stdin.flush()
-        return sum(process.answer() for process in [self, *self.others]) / (1 + len(self.others))
+        rates = [1 / process.answer() for process in [self, *self.others]]
+        return len(rates) / sum(rates)
 
     def close(self):
         """Ends the programs."""

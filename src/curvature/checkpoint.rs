@@ -131,6 +131,7 @@ impl<'a> Ledger<'a> {
     pub fn open<T: Real>(kept: Option<&'a Checkpoint<'a>>, out: MatMut<'_, T>) -> Self {
         let mut ledger = Ledger { kept, done: 0, begun: 0, next: Instant::now() };
         if let Some(kept) = kept {
+            kept.path.parent().into_iter().for_each(atomic::sweep);
             if kept.path.exists() {
                 match kept.read(out) {
                     Ok(done) => {

@@ -22,6 +22,7 @@ use crate::tensor::simd::vectorised;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -135,12 +136,23 @@ struct Shared<T> {
     sums: Vec<RwLock<Vec<Lines<T>>>>,
     /// The whole sums of [`ROWS`] rows of an output (its number, the first row), lane after lane.
     totals: Vec<(usize, usize, Mutex<Vec<f64>>)>,
-    /// The groups in the order in which they are claimed, the largest first.
+    /// The groups, the largest first.
     order: Vec<usize>,
+    waiting: Mutex<VecDeque<Turn>>,
     adding: AtomicBool,
-    /// The group, or the rows, to be done next.
+    /// The rows to be added up next.
     next: AtomicUsize,
     buffers: Mutex<Vec<Buffers<T>>>,
+}
+
+/// A group that can be claimed.
+#[derive(Debug)]
+struct Turn {
+    group: usize,
+    /// Its pieces that are left.
+    pieces: Range<usize>,
+    /// Whether whoever claims it does all of them.
+    whole: bool,
 }
 
 /// The buffers of one product at a time.
@@ -201,15 +213,39 @@ impl<T: Real> Shared<T> {
         }
         let kept = lock(&self.buffers).pop();
         let mut buffers = kept.unwrap_or_default();
-        let (groups, count) = (self.sums.len(), self.pieces.len());
-        while let Some(&group) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let claimed = lock(&self.waiting).pop_front();
+            let Some(Turn { group, mut pieces, whole }) = claimed else { break };
             let mut sums = self.sums[group].write().unwrap_or_else(PoisonError::into_inner);
-            clear(&mut sums, &self.outputs, seeds.lanes());
-            for piece in &self.pieces[members(group, groups, count)] {
+            if pieces.start == self.members(group).start {
+                clear(&mut sums, &self.outputs, seeds.lanes());
+            }
+            let count = if whole { pieces.len() } else { pieces.len().div_ceil(2) };
+            for piece in self.pieces[pieces.clone()].iter().take(count) {
                 buffers.run(&piece.evaluated, &seeds, &mut sums, &piece.plan.wanted);
+            }
+            drop(sums);
+            pieces.start += count;
+            if !pieces.is_empty() {
+                lock(&self.waiting).push_back(Turn { group, pieces, whole });
             }
         }
         lock(&self.buffers).push(buffers);
+    }
+
+    /// The pieces of a group.
+    fn members(&self, group: usize) -> Range<usize> {
+        members(group, self.sums.len(), self.pieces.len())
+    }
+
+    /// Lets threads claim all groups. Cores need not be equally fast (others may be at work on them): of the last groups
+    /// half of the pieces, and half of what is left of them, wait until all groups are begun.
+    fn open(&self, threads: usize) {
+        let whole = if threads > 1 { self.order.len().saturating_sub(2 * threads) } else { self.order.len() };
+        let turn = |(n, &group)| Turn { group, pieces: self.members(group), whole: n < whole };
+        let mut waiting = lock(&self.waiting);
+        waiting.clear();
+        waiting.extend(self.order.iter().enumerate().map(turn));
     }
 
     /// Adds up the groups in their order; lanes come out one after the other, as the caller's columns are.
@@ -258,6 +294,7 @@ impl<T: Real> Call<T> {
             outputs: map.outputs.clone(),
             seeds: RwLock::new(seeds),
             sums: (0..groups).map(|_| RwLock::default()).collect(),
+            waiting: Mutex::new(VecDeque::with_capacity(groups)),
             order,
             totals: map.outputs.iter().enumerate().flat_map(rows).collect(),
             adding: AtomicBool::new(false),
@@ -276,12 +313,20 @@ impl<T: Real> Call<T> {
             seeds.set_lanes(lanes);
             // all pieces read the same tangents
             for &(slot, part) in shared.pieces.iter().take(1).flat_map(|p| &p.plan.inputs) {
-                seeds.set(slot, part.size, |l| {
-                    let column = (l < x.ncols()).then(|| x.col(l).subrows(part.offset, part.size));
-                    column.map(|column| column.iter().map(|&x| T::of(x)))
+                seeds.set(slot, part.size, |l, elements, to| {
+                    if l >= x.ncols() {
+                        return false;
+                    }
+                    let column = x.col(l).subrows(part.offset + elements.start, elements.len());
+                    match column.try_as_col_major() {
+                        Some(column) => to.iter_mut().zip(column.as_slice()).for_each(|(to, &x)| *to = T::of(x)),
+                        None => to.iter_mut().zip(column.iter()).for_each(|(to, &x)| *to = T::of(x)),
+                    }
+                    true
                 });
             }
         }
+        shared.open(threads.count());
         for adding in [false, true] {
             shared.adding.store(adding, Ordering::Release);
             shared.next.store(0, Ordering::Release);

@@ -1,10 +1,11 @@
 //! Axis permutations.
 
 use super::real::Real;
+use super::simd::vectorised;
 use super::strides::Loops;
 
-/// Side of the square tiles in which a transpose walks.
-const TILE: usize = 16;
+/// Side of the squares that a transpose holds in registers.
+const SIDE: usize = 8;
 
 /// out (contiguous) ← a read along `loops`, whose two operands are the output and the input.
 pub fn permute<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
@@ -20,20 +21,46 @@ pub fn permute<T: Real>(out: &mut [T], a: &[T], loops: &Loops<2>) {
     });
 }
 
-/// out\[b\]\[c\]\[r\] ← a\[b\]\[r\]\[c\], tile by tile.
+/// out\[b\]\[c\]\[r\] ← a\[b\]\[r\]\[c\], square by square.
 pub fn transpose<T: Real>(out: &mut [T], a: &[T], batch: usize, rows: usize, cols: usize) {
     let n = rows * cols;
-    for b in 0..batch {
-        let (out, a) = (&mut out[b * n..(b + 1) * n], &a[b * n..(b + 1) * n]);
-        for r0 in (0..rows).step_by(TILE) {
-            for c0 in (0..cols).step_by(TILE) {
-                for c in c0..(c0 + TILE).min(cols) {
-                    for r in r0..(r0 + TILE).min(rows) {
-                        out[c * rows + r] = a[r * cols + c];
+    vectorised(
+        #[inline(always)]
+        || {
+            for b in 0..batch {
+                let (out, a) = (&mut out[b * n..(b + 1) * n], &a[b * n..(b + 1) * n]);
+                for r in (0..rows).step_by(SIDE) {
+                    for c in (0..cols).step_by(SIDE) {
+                        let (to, from) = (&mut out[c * rows + r..], &a[r * cols + c..]);
+                        if r + SIDE <= rows && c + SIDE <= cols {
+                            square(to, rows, from, cols);
+                        } else {
+                            for i in 0..SIDE.min(rows - r) {
+                                for j in 0..SIDE.min(cols - c) {
+                                    to[j * rows + i] = from[i * cols + j];
+                                }
+                            }
+                        }
                     }
                 }
             }
+        },
+    );
+}
+
+/// One square; `rows` and `cols` are the elements from one row of the output, and of the input, to the next.
+#[inline(always)]
+fn square<T: Real>(to: &mut [T], rows: usize, from: &[T], cols: usize) {
+    let mut square = [[T::ZERO; SIDE]; SIDE];
+    for (i, row) in square.iter_mut().enumerate() {
+        row.copy_from_slice(&from[i * cols..][..SIDE]);
+    }
+    for j in 0..SIDE {
+        let mut row = [T::ZERO; SIDE];
+        for i in 0..SIDE {
+            row[i] = square[i][j];
         }
+        to[j * rows..][..SIDE].copy_from_slice(&row);
     }
 }
 
@@ -51,6 +78,31 @@ pub fn transpose_lanes<T: Real>(out: &mut [T], a: &[T], batch: usize, rows: usiz
             for (c, a) in a.chunks_exact(lanes).enumerate() {
                 let to = (c * rows + r) * lanes;
                 out[to..to + lanes].copy_from_slice(a);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{transpose, transpose_lanes};
+
+    #[test]
+    fn every_element_finds_its_place() {
+        for (rows, cols) in [(1, 1), (1, 19), (8, 8), (7, 9), (16, 24), (17, 31), (64, 3), (0, 5)] {
+            for (batch, lanes) in [(1, 1), (3, 1), (2, 4)] {
+                let a: Vec<f32> = (0..batch * rows * cols * lanes).map(|i| i as f32).collect();
+                let mut out = vec![-1.0; a.len()];
+                match lanes {
+                    1 => transpose(&mut out, &a, batch, rows, cols),
+                    _ => transpose_lanes(&mut out, &a, batch, rows, cols, lanes),
+                }
+                let at = |b: usize, i: usize, j: usize, n: usize, l: usize| ((b * rows * cols) + i * n + j) * lanes + l;
+                for (b, r, c, l) in (0..batch).flat_map(|b| {
+                    (0..rows).flat_map(move |r| (0..cols).flat_map(move |c| (0..lanes).map(move |l| (b, r, c, l))))
+                }) {
+                    assert_eq!(out[at(b, c, r, rows, l)], a[at(b, r, c, cols, l)]);
+                }
             }
         }
     }

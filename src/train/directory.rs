@@ -115,6 +115,12 @@ impl Directory {
         }
     }
 
+    /// Removes what a killed run left half-written.
+    pub fn sweep(&self) {
+        atomic::sweep(&self.root);
+        atomic::sweep(&self.root.join("train"));
+    }
+
     /// Refuses to go on where the batch of the run is no longer that of the data.
     ///
     /// # Errors

@@ -101,6 +101,7 @@ pub fn resume(
     let mut trainer = open(&request, options, threads)?;
     let directory = Directory::new(out, trainer.config().optimizer.name());
     directory.check_batch(trainer.problem())?;
+    directory.sweep();
     let Some(state) = directory.read_state()? else {
         let log = Log::create(&directory.log())?;
         let work = Loop {

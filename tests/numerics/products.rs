@@ -43,9 +43,11 @@ fn blocks_of_every_width_equal_the_matrix_times_the_vectors() {
 
 #[test]
 fn the_bits_do_not_depend_on_threads_or_earlier_calls() {
-    for k in [1, 16] {
+    // few chunks of samples, and several for each sum of theirs
+    for (network, batch, k) in [("mlp:64-16-16-10:relu", 1600, 1), ("mlp:64-16-16-10:relu", 1600, 16), ("cnn", 700, 16)]
+    {
         let run = |threads| {
-            with("mlp:64-16-16-10:relu", "digits", 1600, threads, Precision::F32, |prepared| {
+            with(network, "digits", batch, threads, Precision::F32, |prepared| {
                 let x = vectors(prepared.network().len(), k);
                 let first = products(prepared, &x);
                 products(prepared, &vectors(x.nrows(), 21));
@@ -56,6 +58,7 @@ fn the_bits_do_not_depend_on_threads_or_earlier_calls() {
         let one = run(1);
         assert_eq!(one, run(2));
         assert_eq!(one, run(3));
+        assert_eq!(one, run(8));
     }
 }
 

@@ -57,6 +57,7 @@ impl<T: Real> Linear<T> {
         let k = columns.len();
         // the last block may be partly empty
         let lanes = if k == 1 { 1 } else { lanes_for(k, self.lanes, size_of::<T>()) };
+        assert!(k <= lanes, "{k} columns are no block of `Plan::blocks`");
         let kept = lock(&self.seeds).pop();
         let mut seeds = kept.unwrap_or_else(|| self.seeds());
         let result = desks.with(|Desk { buffers, sums, tangents }| {
@@ -67,7 +68,12 @@ impl<T: Real> Linear<T> {
                     tangent.resize(input.size, T::ZERO);
                     fill(column, tangent);
                 }
-                seeds.set(slot, input.size, |l| (l < k).then(|| tangents[l].iter().copied()));
+                seeds.set(slot, input.size, |l, elements, to| {
+                    if l < k {
+                        to.copy_from_slice(&tangents[l][elements]);
+                    }
+                    l < k
+                });
             }
             clear(sums, &self.outputs, lanes);
             for piece in self.pieces.iter() {

@@ -3,6 +3,7 @@
 use crate::graph::schedule::{Operand, Place, Schedule, Work};
 use crate::tensor::lines::Lines;
 use crate::tensor::{Real, layout};
+use std::ops::Range;
 
 /// Most lanes of a block.
 pub const MOST: usize = 32;
@@ -68,20 +69,24 @@ impl<T: Real> Seeds<T> {
         self.lanes
     }
 
-    /// Sets the n-th tangent, of `size` elements: `lane(l)` yields the elements of lane l, zeros where it is `None`.
-    pub fn set<I: Iterator<Item = T>>(&mut self, n: usize, size: usize, mut lane: impl FnMut(usize) -> Option<I>) {
+    /// Sets the n-th tangent, of `size` elements: `fill(l, elements, to)` writes some elements of lane l, or returns false
+    /// where the lane is zero.
+    pub fn set(&mut self, n: usize, size: usize, mut fill: impl FnMut(usize, Range<usize>, &mut [T]) -> bool) {
         let k = self.lanes;
         let (Some(plain), Some(turned)) = (self.plain.get_mut(n), self.turned.get_mut(n)) else { return };
         let plain = plain.room(size * k);
-        let mut lanes: [Option<I>; MOST] = std::array::from_fn(|l| if l < k { lane(l) } else { None });
-        for tile in plain.chunks_mut(TILE * k) {
-            for (l, lane) in lanes.iter_mut().enumerate().take(k) {
-                let elements = tile.iter_mut().skip(l).step_by(k);
-                match lane {
-                    Some(values) => elements.zip(values).for_each(|(at, value)| *at = value),
-                    None => elements.for_each(|at| *at = T::ZERO),
+        if k == 1 && !fill(0, 0..size, plain) {
+            plain.fill(T::ZERO);
+        }
+        let mut lanes = [T::ZERO; TILE * MOST];
+        for (tile, first) in plain.chunks_mut(TILE * k).zip((0..).step_by(TILE)).filter(|_| k > 1) {
+            let count = tile.len() / k;
+            for (l, lane) in lanes.chunks_exact_mut(count).take(k).enumerate() {
+                if !fill(l, first..first + count, lane) {
+                    lane.fill(T::ZERO);
                 }
             }
+            layout::transpose(tile, &lanes[..count * k], 1, k, count);
         }
         let read = self.reads.get(n).copied().unwrap_or_default();
         if read.kept(k) {

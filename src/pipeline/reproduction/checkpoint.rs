@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::atomic::write_file;
+use crate::atomic::{sweep, write_file};
 use crate::error::{Class, Error, Result};
 
 /// A folder of finished parts; `None` keeps nothing.
@@ -44,6 +44,7 @@ impl Checkpoints {
     /// When the folder cannot be made.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), &e))?;
+        sweep(folder);
         Ok(Checkpoints(Some(folder.to_path_buf())))
     }
 
