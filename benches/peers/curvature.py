@@ -17,6 +17,12 @@ least). Rows of Breakeven end with the rate of the floating-point operations tha
 that as a share of the best product of 3000 x 3000 matrices on the same threads, by faer or by numpy, and for full
 Hessians the most memory that the process ever held, the matrix itself taken off.
 
+Two threads cannot gain more than the machine has for them: other guests of a host, and caches, memory and clock that its
+cores share, slow two busy cores more than one. So one thread is also timed with a copy of itself at work on every other
+core at the same time; copies wait for nothing, and what they do together in the time of one is what threads could gain
+(but for the cache, of which they need as often as much). One thread, all threads and the copies take turns within each
+repetition; their ratios, and the shares of products of matrices, are medians of the repetitions' own.
+
 --values checks instead of timing: the f64 matrix of every full Hessian against its own columns, its transpose, and 24
 columns that jax computes in f64; all relative to its largest entry.
 
