@@ -5,7 +5,13 @@ of parameters. `curvature.py` runs them in processes of their own.
 """
 
 import os
+import struct
 import time
+
+
+def stored(x):
+    """A number as a graph holds it, in f32; what the graph computes itself is computed in the precision of the case."""
+    return struct.unpack("f", struct.pack("f", x))[0]
 
 
 def heads(x, n, xp):
@@ -20,10 +26,10 @@ def norm(xp, x, w, b, eps):
     return centred * xp.rsqrt((centred * centred).mean(-1, keepdims=True) + eps) * w + b
 
 
-def attention(xp, q, k, v, mask):
+def attention(xp, q, k, v, scale, mask):
     """Two heads of softmax attention."""
     q, k, v = (heads(x, 2, xp) for x in (q, k, v))
-    scores = q @ k.swapaxes(2, 3) / q.shape[-1] ** 0.5
+    scores = q @ k.swapaxes(2, 3) / scale
     y = xp.softmax(scores if mask is None else xp.where(mask, scores, -xp.inf)) @ v
     return y.swapaxes(1, 2).reshape(y.shape[0], y.shape[2], -1)
 
@@ -48,31 +54,32 @@ def cnn(xp, p, x):
 
 def bert(xp, p, x):
     """Two post-norm encoder layers."""
-    eps = 1e-12
+    eps = stored(1e-12)
     lin = lambda n, h: h @ p[n + ".weight"].T + p[n + ".bias"]
     ln = lambda n, h: norm(xp, h, p[n + ".weight"], p[n + ".bias"], eps)
     h = ln("ln", p["word.weight"][x] + p["pos.weight"])
     for i in range(2):
         n = f"layer.{i}."
-        a = attention(xp, lin(n + "query", h), lin(n + "key", h), lin(n + "value", h), None)
+        a = attention(xp, lin(n + "query", h), lin(n + "key", h), lin(n + "value", h), stored(8**0.5), None)
         h = ln(n + "ln1", h + lin(n + "dense", a))
         u = lin(n + "up", h)
-        h = ln(n + "ln2", h + lin(n + "down", u * 0.5 * (1 + xp.erf(u / 2**0.5))))
+        h = ln(n + "ln2", h + lin(n + "down", u * 0.5 * (1 + xp.erf(u / stored(2**0.5)))))
     return lin("cls", h)
 
 
 def gpt(xp, p, x):
     """Two pre-norm decoder layers, head tied to the embedding."""
     lin = lambda n, h: h @ p[n + ".weight"].T + p[n + ".bias"]
-    ln = lambda n, h: norm(xp, h, p[n + ".weight"], p[n + ".bias"], 1e-5)
+    ln = lambda n, h: norm(xp, h, p[n + ".weight"], p[n + ".bias"], stored(1e-5))
     h = p["wte.weight"][x] + p["wpe.weight"]
     for i in range(2):
         n = f"h.{i}."
         qkv = lin(n + "c_attn", ln(n + "ln1", h))
         q, k, v = (qkv[..., j * 16 : (j + 1) * 16] for j in range(3))
-        h = h + lin(n + "c_proj", attention(xp, q, k, v, xp.causal(x.shape[1])))
+        h = h + lin(n + "c_proj", attention(xp, q, k, v, 8**0.5, xp.causal(x.shape[1])))
         u = lin(n + "c_fc", ln(n + "ln2", h))
-        u = 0.5 * u * (1 + xp.tanh((2 / 3.141592653589793) ** 0.5 * (u + 0.044715 * u * u * u)))
+        inner = stored((2 / 3.141592653589793) ** 0.5) * (u + stored(0.044715) * u * u * u)
+        u = 0.5 * u * (1 + xp.tanh(inner))
         h = h + lin(n + "c_proj2", u)
     return ln("ln_f", h) @ p["wte.weight"].T
 
