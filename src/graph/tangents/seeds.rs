@@ -75,18 +75,21 @@ impl<T: Real> Seeds<T> {
         let k = self.lanes;
         let (Some(plain), Some(turned)) = (self.plain.get_mut(n), self.turned.get_mut(n)) else { return };
         let plain = plain.room(size * k);
-        if k == 1 && !fill(0, 0..size, plain) {
-            plain.fill(T::ZERO);
-        }
-        let mut lanes = [T::ZERO; TILE * MOST];
-        for (tile, first) in plain.chunks_mut(TILE * k).zip((0..).step_by(TILE)).filter(|_| k > 1) {
-            let count = tile.len() / k;
-            for (l, lane) in lanes.chunks_exact_mut(count).take(k).enumerate() {
-                if !fill(l, first..first + count, lane) {
-                    lane.fill(T::ZERO);
-                }
+        if k == 1 {
+            if !fill(0, 0..size, plain) {
+                plain.fill(T::ZERO);
             }
-            layout::transpose(tile, &lanes[..count * k], 1, k, count);
+        } else {
+            let mut lanes = [T::ZERO; TILE * MOST];
+            for (tile, first) in plain.chunks_mut(TILE * k).zip((0..).step_by(TILE)) {
+                let count = tile.len() / k;
+                for (l, lane) in lanes.chunks_exact_mut(count).take(k).enumerate() {
+                    if !fill(l, first..first + count, lane) {
+                        lane.fill(T::ZERO);
+                    }
+                }
+                layout::transpose(tile, &lanes[..count * k], 1, k, count);
+            }
         }
         let read = self.reads.get(n).copied().unwrap_or_default();
         if read.kept(k) {
